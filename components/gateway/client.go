@@ -1,0 +1,42 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// ClientDocument is the document for those who call the API: the same routes,
+// schemas and answers, without the preflight operations and without what only
+// API Gateway needs, such as the role's ARN.
+func ClientDocument(args *Args) (*openapi3.T, error) {
+	doc, err := Document(args)
+	if err != nil {
+		return nil, err
+	}
+	withoutAmazon(doc.Extensions)
+	for _, item := range doc.Paths.Map() {
+		item.SetOperation(http.MethodOptions, nil)
+		for _, operation := range item.Operations() {
+			withoutAmazon(operation.Extensions)
+		}
+	}
+	doc.Servers = openapi3.Servers{{
+		URL: "https://{apiId}.execute-api.{region}.amazonaws.com/{stage}",
+		Variables: map[string]*openapi3.ServerVariable{
+			"apiId":  {Default: "apiGatewayId", Description: "The stack's output apiGatewayId."},
+			"region": {Default: args.Scope.Region},
+			"stage":  {Default: args.StageName},
+		},
+	}}
+	return doc, nil
+}
+
+func withoutAmazon(extensions map[string]any) {
+	for name := range extensions {
+		if strings.HasPrefix(name, "x-amazon-") {
+			delete(extensions, name)
+		}
+	}
+}

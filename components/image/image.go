@@ -1,0 +1,87 @@
+// Package image holds a container image that is built from a folder and
+// pushed to an ECR repository of its own.
+package image
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
+	awsxecr "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ecr"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Type is the component's Pulumi type token.
+const Type = "scaletozero:image:Image"
+
+// keptImages is how many pushed images the repository keeps: enough to roll
+// back, few enough not to be paid for.
+const keptImages = 10
+
+// Args says what is built and where it goes.
+type Args struct {
+	// RepositoryName is the physical name of the ECR repository.
+	RepositoryName string
+	// Context is the folder of the build, with a Dockerfile in it.
+	Context string
+	// Platform is what the image is built for, such as linux/amd64. It must be
+	// that of the instance type.
+	Platform string
+}
+
+// Image is the pushed image.
+type Image struct {
+	pulumi.ResourceState
+
+	// URI is the image with its digest, known once it is pushed.
+	URI pulumi.StringOutput
+}
+
+// New builds and pushes the image. It takes a Docker engine with BuildKit.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Image, error) {
+	if args == nil || args.RepositoryName == "" || args.Platform == "" {
+		return nil, fmt.Errorf("image %q: %w", name, errors.New("RepositoryName, Context and Platform are required"))
+	}
+	tag, err := contentTag(args.Context)
+	if err != nil {
+		return nil, fmt.Errorf("image %q: %w", name, err)
+	}
+	image := &Image{}
+	if err := ctx.RegisterComponentResource(Type, name, image, opts...); err != nil {
+		return nil, fmt.Errorf("image %q: %w", name, err)
+	}
+	parent := pulumi.Parent(image)
+	repository, err := awsxecr.NewRepository(ctx, name, &awsxecr.RepositoryArgs{
+		Name:               pulumi.String(args.RepositoryName),
+		ImageTagMutability: pulumi.String("IMMUTABLE"),
+		ImageScanningConfiguration: &ecr.RepositoryImageScanningConfigurationArgs{
+			ScanOnPush: pulumi.Bool(true),
+		},
+		LifecyclePolicy: &awsxecr.LifecyclePolicyArgs{Rules: awsxecr.LifecyclePolicyRuleArray{
+			&awsxecr.LifecyclePolicyRuleArgs{
+				Description:           pulumi.String("keep what a roll-back may need"),
+				TagStatus:             awsxecr.LifecycleTagStatusAny,
+				MaximumNumberOfImages: pulumi.Float64(keptImages),
+			},
+		}},
+	}, parent)
+	if err != nil {
+		return nil, fmt.Errorf("repository %q: %w", name, err)
+	}
+	pushed, err := awsxecr.NewImage(ctx, name, &awsxecr.ImageArgs{
+		RepositoryUrl: repository.Url,
+		Context:       pulumi.String(args.Context),
+		Platform:      pulumi.String(args.Platform),
+		// The tag that awsx would make depends on the folder's name only, so
+		// with immutable tags the second push would be refused.
+		ImageTag: pulumi.String(tag),
+	}, parent)
+	if err != nil {
+		return nil, fmt.Errorf("image %q: %w", name, err)
+	}
+	image.URI = pushed.ImageUri
+	if err := ctx.RegisterResourceOutputs(image, pulumi.Map{"uri": image.URI}); err != nil {
+		return nil, fmt.Errorf("image %q: %w", name, err)
+	}
+	return image, nil
+}

@@ -1,0 +1,210 @@
+// Package roles holds the two IAM roles of an inference API: the one that
+// SageMaker runs the model with, and the one that API Gateway calls the
+// endpoint with. Both say exactly which resources they may touch.
+package roles
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"scaletozero/components/arn"
+	"scaletozero/components/iampolicy"
+)
+
+// Type is the component's Pulumi type token.
+const Type = "scaletozero:roles:Roles"
+
+// Args says who may do what.
+type Args struct {
+	// Scope is the account and region that the roles are for.
+	Scope arn.Scope
+	// ExecutionRoleName is the physical name of SageMaker's role: 1 to 64 of
+	// letters, digits and +=,.@_-, as IAM has it.
+	ExecutionRoleName string
+	// GatewayRoleName is the physical name of API Gateway's role.
+	GatewayRoleName string
+	// RepositoryArn is the one ECR repository that the model image is pulled
+	// from. It may be in another account.
+	RepositoryArn string
+	// EndpointName and InferenceComponentName are what API Gateway may invoke.
+	EndpointName           string
+	InferenceComponentName string
+	// VPC is set when the model's containers get network interfaces in a VPC.
+	VPC bool
+	// KMSKeyArn is the key of the endpoint's storage volume; empty for none.
+	KMSKeyArn string
+}
+
+// Roles are the created roles.
+type Roles struct {
+	pulumi.ResourceState
+
+	// ExecutionRoleArn is known once the role exists.
+	ExecutionRoleArn pulumi.StringOutput
+	// GatewayRoleArn is known once the role exists. Whoever needs it at
+	// preview writes it with arn.Scope.Role, since the name is fixed.
+	GatewayRoleArn pulumi.StringOutput
+}
+
+var roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+
+func (a *Args) validate() error {
+	if a == nil {
+		return errors.New("args are required")
+	}
+	var problems []error
+	for _, field := range []struct{ name, value string }{
+		{"ExecutionRoleName", a.ExecutionRoleName},
+		{"GatewayRoleName", a.GatewayRoleName},
+	} {
+		if !roleName.MatchString(field.value) {
+			problems = append(problems, fmt.Errorf("%s is %q; an IAM role's name has 1 to 64 letters, digits and +=,.@_-", field.name, field.value))
+		}
+	}
+	for _, field := range []struct{ name, value string }{
+		{"Scope.Partition", a.Scope.Partition},
+		{"Scope.Region", a.Scope.Region},
+		{"Scope.AccountID", a.Scope.AccountID},
+		{"RepositoryArn", a.RepositoryArn},
+		{"EndpointName", a.EndpointName},
+		{"InferenceComponentName", a.InferenceComponentName},
+	} {
+		if field.value == "" {
+			problems = append(problems, fmt.Errorf("%s is empty; without it the role could not name what it may touch", field.name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// New creates both roles with one inline policy each.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Roles, error) {
+	if err := args.validate(); err != nil {
+		return nil, fmt.Errorf("roles %q: %w", name, err)
+	}
+	roles := &Roles{}
+	if err := ctx.RegisterComponentResource(Type, name, roles, opts...); err != nil {
+		return nil, fmt.Errorf("roles %q: %w", name, err)
+	}
+	var err error
+	roles.ExecutionRoleArn, err = newRole(ctx, name+"-execution", roles, args.ExecutionRoleName,
+		executionTrust(args.Scope), executionPolicy(args))
+	if err != nil {
+		return nil, err
+	}
+	roles.GatewayRoleArn, err = newRole(ctx, name+"-gateway", roles, args.GatewayRoleName,
+		gatewayTrust(), gatewayPolicy(args))
+	if err != nil {
+		return nil, err
+	}
+	err = ctx.RegisterResourceOutputs(roles, pulumi.Map{
+		"executionRoleArn": roles.ExecutionRoleArn,
+		"gatewayRoleArn":   roles.GatewayRoleArn,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("roles %q: %w", name, err)
+	}
+	return roles, nil
+}
+
+func newRole(ctx *pulumi.Context, name string, parent pulumi.Resource, physicalName string, trust, policy iampolicy.Document) (pulumi.StringOutput, error) {
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
+		Name:             pulumi.String(physicalName),
+		AssumeRolePolicy: pulumi.String(trust.String()),
+	}, pulumi.Parent(parent))
+	if err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("role %q: %w", name, err)
+	}
+	_, err = iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
+		Role:   role.Name,
+		Policy: pulumi.String(policy.String()),
+	}, pulumi.Parent(role))
+	if err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("policy of role %q: %w", name, err)
+	}
+	return role.Arn, nil
+}
+
+// executionTrust lets SageMaker assume the role for this account's resources
+// only: without the condition another customer's resource could borrow it
+// (SageMaker developer guide, "Cross-service confused deputy prevention").
+func executionTrust(scope arn.Scope) iampolicy.Document {
+	return iampolicy.Trust("sagemaker.amazonaws.com", map[string]iampolicy.Condition{
+		"StringEquals": {"aws:SourceAccount": {scope.AccountID}},
+	})
+}
+
+// gatewayTrust has no condition: whether API Gateway sends aws:SourceAccount
+// when it assumes an integration's role is not documented, and a condition on
+// a key that is not sent would refuse every call.
+func gatewayTrust() iampolicy.Document {
+	return iampolicy.Trust("apigateway.amazonaws.com", nil)
+}
+
+// executionPolicy is what a container that carries its model needs, and no
+// more: SageMaker developer guide, "SageMaker AI roles", CreateModel API. There
+// is no S3 in it, because the model is in the image.
+func executionPolicy(args *Args) iampolicy.Document {
+	statements := []iampolicy.Statement{
+		// ECR hands out tokens for a registry, not for a repository.
+		iampolicy.Allow("Login", []string{"ecr:GetAuthorizationToken"}, []string{"*"}),
+		iampolicy.Allow("Pull", []string{
+			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
+		}, []string{args.RepositoryArn}),
+		iampolicy.Allow("Logs", []string{
+			"logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents",
+		}, logArns(args)),
+		{
+			// PutMetricData takes no resource; the condition keeps it to SageMaker's namespaces.
+			Sid: "Metrics", Effect: "Allow", Action: []string{"cloudwatch:PutMetricData"}, Resource: []string{"*"},
+			Condition: map[string]iampolicy.Condition{"StringEquals": {"cloudwatch:namespace": {
+				"AWS/SageMaker", "/aws/sagemaker/Endpoints", "/aws/sagemaker/InferenceComponents",
+			}}},
+		},
+	}
+	if args.VPC {
+		statements = append(statements, vpcStatement())
+	}
+	if args.KMSKeyArn != "" {
+		statements = append(statements, iampolicy.Allow("Volume", []string{
+			"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey",
+		}, []string{args.KMSKeyArn}))
+	}
+	return iampolicy.New(statements...)
+}
+
+// logArns names the endpoint's own log groups and, with ":*", their streams.
+func logArns(args *Args) []string {
+	var arns []string
+	for _, group := range []string{
+		"/aws/sagemaker/Endpoints/" + args.EndpointName,
+		"/aws/sagemaker/InferenceComponents/" + args.InferenceComponentName,
+	} {
+		arns = append(arns, args.Scope.LogGroup(group), args.Scope.LogGroup(group)+":*")
+	}
+	return arns
+}
+
+// vpcStatement is what SageMaker needs to attach a container to a VPC. The
+// actions are EC2's and most take no resource (SageMaker developer guide,
+// "Give SageMaker AI hosted endpoints access to resources in your Amazon VPC").
+func vpcStatement() iampolicy.Statement {
+	return iampolicy.Allow("Network", []string{
+		"ec2:CreateNetworkInterface", "ec2:CreateNetworkInterfacePermission",
+		"ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission",
+		"ec2:DescribeDhcpOptions", "ec2:DescribeNetworkInterfaces",
+		"ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs",
+	}, []string{"*"})
+}
+
+// gatewayPolicy names the endpoint and the component: a call that names a
+// component in its header is authorised against both.
+func gatewayPolicy(args *Args) iampolicy.Document {
+	return iampolicy.New(iampolicy.Allow("Invoke", []string{"sagemaker:InvokeEndpoint"}, []string{
+		args.Scope.Endpoint(args.EndpointName),
+		args.Scope.InferenceComponent(args.InferenceComponentName),
+	}))
+}

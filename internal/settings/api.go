@@ -1,0 +1,37 @@
+package settings
+
+import (
+	"net/http"
+
+	"scaletozero/components/arn"
+	"scaletozero/components/gateway"
+)
+
+// API describes the REST API of the stack. It is here, and not beside the
+// other components' arguments, because the document for clients is written
+// from it too, without an engine.
+func (s *Settings) API(scope arn.Scope) *gateway.Args {
+	return &gateway.Args{
+		Scope:     scope,
+		APIName:   s.APIName,
+		StageName: s.Stack,
+		Routes: []gateway.Route{{
+			Method:      http.MethodPost,
+			Path:        s.RoutePath,
+			OperationID: "infer",
+			Summary:     "Asks the model.",
+			Request:     s.RequestSchema,
+			Endpoint: gateway.SageMaker{
+				EndpointName:           s.EndpointName,
+				InferenceComponentName: s.InferenceComponentName,
+			},
+		}},
+		CredentialsArn:   scope.Role(s.GatewayRoleName),
+		AllowOrigin:      s.AllowOrigin,
+		RateLimit:        s.RateLimit,
+		BurstLimit:       s.BurstLimit,
+		MonthlyQuota:     s.MonthlyQuota,
+		LogRetentionDays: s.LogRetentionDays,
+		ManageAccount:    s.ManageAccount,
+	}
+}
