@@ -1,7 +1,10 @@
 package gateway
 
 import (
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -20,6 +23,7 @@ func ClientDocument(args *Args) (*openapi3.T, error) {
 		item.SetOperation(http.MethodOptions, nil)
 		for _, operation := range item.Operations() {
 			withoutAmazon(operation.Extensions)
+			declareRefusals(operation)
 		}
 	}
 	doc.Servers = openapi3.Servers{{
@@ -31,6 +35,19 @@ func ClientDocument(args *Args) (*openapi3.T, error) {
 		},
 	}}
 	return doc, nil
+}
+
+// declareRefusals adds what API Gateway answers by itself. It is left out of
+// the document that API Gateway gets, which would take it for the endpoint's.
+func declareRefusals(operation *openapi3.Operation) {
+	for _, name := range slices.Sorted(maps.Keys(gatewayErrors)) {
+		refusal := gatewayErrors[name]
+		status := strconv.Itoa(refusal.status)
+		if refusal.status == 0 || operation.Responses.Value(status) != nil {
+			continue
+		}
+		operation.Responses.Set(status, response(refusal.message, errorModel, refusal.headers(methodHeader, "*")))
+	}
 }
 
 func withoutAmazon(extensions map[string]any) {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,6 +54,9 @@ func ParseSchema(text []byte) (*openapi3.Schema, error) {
 	schema := &openapi3.Schema{}
 	if err := schema.UnmarshalJSON(cleaned); err != nil {
 		return nil, fmt.Errorf("it is not a JSON schema: %w", err)
+	}
+	if err := schema.Validate(context.Background()); err != nil {
+		return nil, fmt.Errorf("it is not a schema that OpenAPI 3.0 takes: %w", err)
 	}
 	return schema, nil
 }

@@ -117,7 +117,7 @@ func (r *reader) environment(key string) map[string]string {
 		return nil
 	}
 	if len(variables) > maxVariables {
-		r.problems = append(r.problems, fmt.Sprintf("%s has %d variables; SageMaker takes %d at most", key, len(variables), maxVariables))
+		r.problems = append(r.problems, fmt.Sprintf("%s has %d variables; SageMaker takes %d at most; remove some with `pulumi config rm --path '%s.NAME'`", key, len(variables), maxVariables, key))
 	}
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		if !variableName.MatchString(name) {
@@ -126,7 +126,7 @@ func (r *reader) environment(key string) map[string]string {
 		}
 		if len(variables[name]) > maxVariableValue {
 			r.problems = append(r.problems, fmt.Sprintf(
-				"%s.%s has %d characters; SageMaker takes %d at most", key, name, len(variables[name]), maxVariableValue))
+				"%s.%s has %d characters; SageMaker takes %d at most; set it with `pulumi config set --path '%s.%s' VALUE`", key, name, len(variables[name]), maxVariableValue, key, name))
 		}
 	}
 	return variables

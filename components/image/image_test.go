@@ -1,0 +1,112 @@
+package image_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaletozero/components/image"
+	"scaletozero/internal/recorder"
+)
+
+const (
+	repositoryToken = "awsx:ecr:Repository"
+	imageToken      = "awsx:ecr:Image"
+)
+
+// buildContext is a folder with a Dockerfile.
+func buildContext(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\n"), 0o600))
+	return dir
+}
+
+func run(t *testing.T, dir string, options ...recorder.Option) *recorder.Graph {
+	t.Helper()
+	graph, err := recorder.Run("dev", func(ctx *pulumi.Context) error {
+		_, err := image.New(ctx, "songs-dev", &image.Args{RepositoryName: "songs-dev", Context: dir, Platform: "linux/amd64"})
+		return err
+	}, options...)
+	require.NoError(t, err)
+	return graph
+}
+
+func only(t *testing.T, graph *recorder.Graph, token string) resource.PropertyMap {
+	t.Helper()
+	found := graph.OfType(token)
+	require.Len(t, found, 1, token)
+	return found[0].Inputs
+}
+
+func TestImageRepository(t *testing.T) {
+	for name, options := range map[string][]recorder.Option{"update": nil, "preview": {recorder.Preview}} {
+		t.Run(name, func(t *testing.T) {
+			graph := run(t, buildContext(t), options...)
+			assert.Empty(t, graph.Orphans())
+			repository := only(t, graph, repositoryToken)
+			assert.Equal(t, "songs-dev", repository["name"].StringValue())
+			assert.Equal(t, "IMMUTABLE", repository["imageTagMutability"].StringValue())
+			assert.True(t, repository["imageScanningConfiguration"].ObjectValue()["scanOnPush"].BoolValue())
+			rules := repository["lifecyclePolicy"].ObjectValue()["rules"].ArrayValue()
+			assert.Equal(t, 10.0, rules[0].ObjectValue()["maximumNumberOfImages"].NumberValue())
+			assert.Equal(t, "linux/amd64", only(t, graph, imageToken)["platform"].StringValue())
+		})
+	}
+}
+
+// Tags are immutable, so each content needs its own, and the same content must
+// not be pushed again.
+func TestImageTagFollowsTheContent(t *testing.T) {
+	dir := buildContext(t)
+	tag := func() string { return only(t, run(t, dir), imageToken)["imageTag"].StringValue() }
+	first := tag()
+	assert.Equal(t, first, tag())
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("package main\n"), 0o600))
+	second := tag()
+	assert.NotEqual(t, first, second, "a new file")
+	require.NoError(t, os.Rename(filepath.Join(dir, "main.go"), filepath.Join(dir, "other.go")))
+	third := tag()
+	assert.NotEqual(t, second, third, "another name")
+	require.NoError(t, os.Chmod(filepath.Join(dir, "other.go"), 0o700))
+	assert.NotEqual(t, third, tag(), "another mode")
+}
+
+func TestImageRefusesBadArgs(t *testing.T) {
+	for name, test := range map[string]struct {
+		args *image.Args
+		want string
+	}{
+		"nil":           {nil, "required"},
+		"no repository": {&image.Args{Context: buildContext(t), Platform: "linux/amd64"}, "RepositoryName"},
+		"no platform":   {&image.Args{Context: buildContext(t), RepositoryName: "songs"}, "Platform"},
+		"no Dockerfile": {&image.Args{Context: t.TempDir(), RepositoryName: "songs", Platform: "linux/amd64"}, "no Dockerfile"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graph, err := recorder.Run("dev", func(ctx *pulumi.Context) error {
+				_, err := image.New(ctx, "songs-dev", test.args)
+				return err
+			})
+			assert.ErrorContains(t, err, `image "songs-dev"`)
+			assert.ErrorContains(t, err, test.want)
+			assert.Empty(t, graph.OfType(image.Type), "nothing may be registered")
+		})
+	}
+}
+
+func TestImageNamesWhatFailed(t *testing.T) {
+	dir := buildContext(t)
+	for _, token := range []string{repositoryToken, imageToken} {
+		_, err := recorder.Run("dev", func(ctx *pulumi.Context) error {
+			_, err := image.New(ctx, "songs-dev", &image.Args{RepositoryName: "songs-dev", Context: dir, Platform: "linux/amd64"})
+			return err
+		}, recorder.Failing(token))
+		assert.ErrorContains(t, err, "songs-dev")
+	}
+}

@@ -1,0 +1,249 @@
+package settings_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaletozero/internal/settings"
+)
+
+const (
+	digest  = "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	imageIn = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com/team/songs"
+)
+
+// The schema file and the build context are named relative to the project.
+func TestMain(m *testing.M) {
+	if err := os.Chdir("../.."); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+type values map[string]string
+
+func (v values) source(key string) (string, bool) {
+	value, found := v[key]
+	return value, found
+}
+
+// with is the least configuration there is, and the changes.
+func with(changes values) values {
+	all := values{"imageUri": imageIn + digest}
+	for key, value := range changes {
+		if value == "" {
+			delete(all, key)
+			continue
+		}
+		all[key] = value
+	}
+	return all
+}
+
+func TestDefaults(t *testing.T) {
+	s, err := settings.Parse("dev", with(nil).source)
+	require.NoError(t, err)
+	assert.Equal(t, "ap-northeast-1", s.Region)
+	assert.Equal(t, "music-mapping-endpoint-dev", s.EndpointName)
+	assert.Equal(t, "music-mapping-model-dev", s.InferenceComponentName)
+	assert.Equal(t, "music-mapping-api-dev", s.APIName)
+	assert.Equal(t, "music-mapping-endpoint-dev-execution", s.ExecutionRoleName)
+	assert.Equal(t, "music-mapping-api-dev-gateway", s.GatewayRoleName)
+	assert.Equal(t, []int{0, 1, 3}, []int{s.MinInstanceCount, s.InitialInstanceCount, s.MaxInstanceCount})
+	assert.Equal(t, 3600, s.StartupTimeoutSeconds)
+	assert.Equal(t, []any{10.0, 20, 10_000}, []any{s.RateLimit, s.BurstLimit, s.MonthlyQuota})
+	assert.Equal(t, []string{"123456789012", "team/songs"}, []string{s.ImageAccount, s.ImageRepository})
+	assert.Equal(t, "linux/amd64", s.Platform())
+	assert.Nil(t, s.VPC())
+	assert.False(t, s.ManageAccount)
+}
+
+// What Pulumi.yaml tells people must be what the program does without it.
+func TestProjectFileDeclaresTheDefaults(t *testing.T) {
+	project, err := workspace.LoadProject("Pulumi.yaml")
+	require.NoError(t, err)
+	byFile, err := settings.Files(".", "prod")
+	require.NoError(t, err)
+	image, _ := byFile("imageUri")
+	declared := values{"imageUri": image}
+	for key, config := range project.Config {
+		if config.Default != nil {
+			assert.NotEmpty(t, config.Description, key)
+			text, ok := byDefault(config.Default)
+			require.True(t, ok, key)
+			declared[key] = text
+		}
+	}
+	fromFile, err := settings.Parse("prod", declared.source)
+	require.NoError(t, err)
+	byProgram, err := settings.Parse("prod", values{"imageUri": image}.source)
+	require.NoError(t, err)
+	// An empty map and no map are the same environment.
+	assert.Empty(t, fromFile.Environment)
+	fromFile.Environment = byProgram.Environment
+	fromFile.SubnetIDs, fromFile.SecurityGroupIDs = byProgram.SubnetIDs, byProgram.SecurityGroupIDs
+	assert.Equal(t, byProgram, fromFile)
+}
+
+func byDefault(value any) (string, bool) {
+	if text, ok := value.(string); ok {
+		return text, true
+	}
+	text, err := json.Marshal(value)
+	return string(text), err == nil
+}
+
+func TestStackFilesAreValid(t *testing.T) {
+	for _, stack := range []string{"dev", "prod", "local"} {
+		t.Run(stack, func(t *testing.T) {
+			source, err := settings.Files(".", stack)
+			require.NoError(t, err)
+			s, err := settings.Parse(stack, source)
+			require.NoError(t, err)
+			assert.Zero(t, s.MinInstanceCount)
+		})
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	for name, test := range map[string]struct {
+		config values
+		check  func(*testing.T, *settings.Settings)
+	}{
+		"built here": {values{"imageUri": "", "imageContext": "./model"}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, "./model", s.ImageContext)
+			assert.Equal(t, "music-mapping-model-dev", s.RepositoryName)
+		}},
+		"latest where a tag will do": {values{"imageUri": imageIn + ":latest", "requireImageDigest": "false"}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, imageIn+":latest", s.ImageURI)
+		}},
+		"tag and digest": {values{"imageUri": imageIn + ":v1" + digest}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, "team/songs", s.ImageRepository)
+		}},
+		"China": {values{"aws:region": "cn-north-1", "imageUri": "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/songs" + digest}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, "cn-north-1", s.Region)
+		}},
+		"Graviton": {values{"instanceType": "ml.m7g.large"}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, "linux/arm64", s.Platform())
+		}},
+		"GPU is not Graviton": {values{"instanceType": "ml.g5.xlarge", "accelerators": "1"}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, "linux/amd64", s.Platform())
+			assert.Equal(t, 1, s.Accelerators)
+		}},
+		"environment": {values{"environment": `{"LOG_LEVEL":"info"}`}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, map[string]string{"LOG_LEVEL": "info"}, s.Environment)
+		}},
+		"VPC": {values{"subnetIds": `["subnet-0a1b2c3d"]`, "securityGroupIds": `["sg-0a1b2c3d"]`}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, []string{"subnet-0a1b2c3d"}, s.VPC().SubnetIDs)
+		}},
+		"half a core": {values{"cpuCores": "0.5"}, func(t *testing.T, s *settings.Settings) {
+			assert.InDelta(t, 0.5, s.CPUCores, 0)
+		}},
+		// The pack refuses it, not the program: other teams may want it.
+		"one instance stays": {values{"minInstanceCount": "1"}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, 1, s.MinInstanceCount)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := settings.Parse("dev", with(test.config).source)
+			require.NoError(t, err)
+			test.check(t, s)
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	long := strings.Repeat("m", 60)
+	for name, test := range map[string]struct {
+		config values
+		want   string
+	}{
+		"no image":             {values{"imageUri": ""}, "imageUri is not set"},
+		"two images":           {values{"imageContext": "./model"}, "only one of them"},
+		"S3 model":             {values{"imageUri": "s3://bucket/model.tar.gz"}, "S3 is not supported"},
+		"S3 model by URL":      {values{"imageUri": "https://bucket.s3.amazonaws.com/model.tar.gz"}, "S3 is not supported"},
+		"not ECR":              {values{"imageUri": "docker.io/library/nginx:1"}, "an image in ECR"},
+		"public ECR":           {values{"imageUri": "public.ecr.aws/docker/library/nginx:1"}, "an image in ECR"},
+		"other region":         {values{"imageUri": strings.Replace(imageIn, "ap-northeast-1", "us-east-1", 1) + digest}, "stack's region ap-northeast-1"},
+		"latest":               {values{"imageUri": imageIn + ":latest"}, "by its digest"},
+		"no tag, no digest":    {values{"imageUri": imageIn, "requireImageDigest": "false"}, "a tag or a digest"},
+		"no Dockerfile":        {values{"imageUri": "", "imageContext": "./docs"}, "a Dockerfile in it"},
+		"region":               {values{"aws:region": "tokyo"}, "aws:region"},
+		"instance type":        {values{"instanceType": "m5.large"}, "ml.m5.large"},
+		"min not a number":     {values{"minInstanceCount": "none"}, "whole number from 0"},
+		"min below 0":          {values{"minInstanceCount": "-1"}, "minInstanceCount"},
+		"min above max":        {values{"minInstanceCount": "4"}, "at most maxInstanceCount (3)"},
+		"initial 0":            {values{"initialInstanceCount": "0"}, "initialInstanceCount"},
+		"initial above max":    {values{"initialInstanceCount": "4"}, "from 1 to maxInstanceCount (3)"},
+		"max 0":                {values{"maxInstanceCount": "0"}, "maxInstanceCount"},
+		"cores":                {values{"cpuCores": "0.1"}, "from 0.25"},
+		"cores NaN":            {values{"cpuCores": "NaN"}, "cpuCores"},
+		"memory":               {values{"memoryMb": "127"}, "from 128"},
+		"accelerators":         {values{"accelerators": "-1"}, "accelerators"},
+		"time-out too short":   {values{"containerStartupHealthCheckTimeoutSeconds": "59"}, "from 60 to 3600"},
+		"time-out too long":    {values{"containerStartupHealthCheckTimeoutSeconds": "3601"}, "from 60 to 3600"},
+		"environment type":     {values{"environment": `["A"]`}, "map from name to text"},
+		"environment name":     {values{"environment": `{"1A":"x"}`}, `"1A"`},
+		"environment value":    {values{"environment": `{"A":"` + strings.Repeat("x", 1025) + `"}`}, "1025 characters"},
+		"subnets alone":        {values{"subnetIds": `["subnet-0a1b2c3d"]`}, "both"},
+		"subnet id":            {values{"subnetIds": `["vpc-1"]`, "securityGroupIds": `["sg-0a1b2c3d"]`}, "subnetIds[0]"},
+		"subnets not a list":   {values{"subnetIds": `subnet-0a1b2c3d`}, "a list"},
+		"KMS key":              {values{"kmsKeyArn": "alias/k"}, "ARN of a KMS key"},
+		"upper case":           {values{"endpointName": "Songs"}, "lower-case"},
+		"model name too long":  {values{"modelName": long}, "modelName NAME"},
+		"endpoint too long":    {values{"endpointName": long}, "endpointName NAME"},
+		"API name too long":    {values{"apiName": long}, "apiName NAME"},
+		"route":                {values{"routePath": "infer"}, "routePath"},
+		"route with parameter": {values{"routePath": "/infer/{id}"}, "routePath"},
+		"two origins":          {values{"corsAllowOrigin": "https://a.example, https://b.example"}, "one origin"},
+		"origin with path":     {values{"corsAllowOrigin": "https://a.example/app"}, "one origin"},
+		"rate":                 {values{"rateLimit": "0"}, "rateLimit"},
+		"burst":                {values{"burstLimit": "0"}, "burstLimit"},
+		"quota":                {values{"monthlyQuota": "0"}, "monthlyQuota"},
+		"retention":            {values{"logRetentionDays": "2"}, "retention times"},
+		"schema not there":     {values{"requestSchema": "no.json"}, "requestSchema"},
+		"schema not a schema":  {values{"requestSchema": "README.md"}, "requestSchema"},
+		"account flag":         {values{"manageApiGatewayAccount": "yes"}, "true or false"},
+		"digest flag":          {values{"requireImageDigest": "no"}, "true or false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := settings.Parse("dev", with(test.config).source)
+			require.Error(t, err)
+			assert.ErrorContains(t, err, test.want)
+			assert.ErrorContains(t, err, "pulumi config", "the way out is a command")
+		})
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	_, err := settings.Parse("dev", values{
+		"instanceType": "m5", "minInstanceCount": "x", "corsAllowOrigin": "app",
+	}.source)
+	require.Error(t, err)
+	assert.ErrorContains(t, err, "the configuration of stack dev has 4 problems")
+	for _, key := range []string{"imageUri", "instanceType", "minInstanceCount", "corsAllowOrigin"} {
+		assert.ErrorContains(t, err, "\n  - "+key)
+	}
+}
+
+func TestNamesAreMeasuredWithTheStacksName(t *testing.T) {
+	name := strings.Repeat("e", 40)
+	_, err := settings.Parse("dev", with(values{"endpointName": name}).source)
+	require.NoError(t, err)
+	_, err = settings.Parse(strings.Repeat("s", 30), with(values{"endpointName": name}).source)
+	assert.ErrorContains(t, err, "71 characters long")
+	_, err = settings.Parse("Dev.1", with(nil).source)
+	assert.ErrorContains(t, err, "pulumi stack init")
+}
+
+func TestEnvironmentIsNeverShown(t *testing.T) {
+	_, err := settings.Parse("dev", with(values{"environment": `{"TOKEN":"` + strings.Repeat("hunter2", 200) + `"}`}).source)
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "hunter2")
+}
