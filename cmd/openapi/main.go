@@ -23,11 +23,11 @@ func main() {
 }
 
 func write(stack string) error {
-	source, err := settings.Files(".", stack)
+	values, err := settings.Files(".", stack)
 	if err != nil {
 		return err
 	}
-	s, err := settings.Parse(stack, source)
+	s, err := settings.Parse(stack, values.Source)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
+// Project is the name of the mocked project.
+const Project = "scale-to-zero-inference"
+
 // The account that the mocked provider works in.
 const (
 	Account   = "123456789012"
@@ -42,6 +45,7 @@ type Graph struct {
 	mu        sync.Mutex
 	preview   bool
 	failing   string
+	config    map[string]string
 	Resources []Resource
 }
 
@@ -54,6 +58,9 @@ func Preview(g *Graph) { g.preview = true }
 // Failing makes the creation of resources of a type fail.
 func Failing(token string) Option { return func(g *Graph) { g.failing = token } }
 
+// Config gives the stack configuration, by full key.
+func Config(values map[string]string) Option { return func(g *Graph) { g.config = values } }
+
 // Run runs the program in the stack.
 func Run(stack string, program pulumi.RunFunc, options ...Option) (*Graph, error) {
 	g := &Graph{}
@@ -61,8 +68,8 @@ func Run(stack string, program pulumi.RunFunc, options ...Option) (*Graph, error
 		option(g)
 	}
 	err := pulumi.RunErr(program,
-		pulumi.WithMocks("scale-to-zero-inference", stack, g),
-		func(info *pulumi.RunInfo) { info.DryRun = g.preview })
+		pulumi.WithMocks(Project, stack, g),
+		func(info *pulumi.RunInfo) { info.DryRun, info.Config = g.preview, g.config })
 	slices.SortFunc(g.Resources, func(a, b Resource) int {
 		return strings.Compare(a.Type+" "+a.Name, b.Type+" "+b.Name)
 	})

@@ -10,10 +10,19 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 )
 
+// Values are configuration values by key, the project's own without its name.
+type Values map[string]string
+
+// Source reads the values.
+func (v Values) Source(key string) (string, bool) {
+	value, found := v[key]
+	return value, found
+}
+
 // Files is the configuration of a stack as its files have it: Pulumi.yaml's
 // defaults under Pulumi.STACK.yaml. It is for what runs without the engine,
 // and reads no secrets.
-func Files(dir, stack string) (Source, error) {
+func Files(dir, stack string) (Values, error) {
 	project, err := workspace.LoadProject(filepath.Join(dir, "Pulumi.yaml"))
 	if err != nil {
 		return nil, fmt.Errorf("reading the project: %w", err)
@@ -23,7 +32,7 @@ func Files(dir, stack string) (Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", stackFile, err)
 	}
-	values := map[string]string{}
+	values := Values{}
 	for key, value := range project.Config {
 		if text, ok := rendered(first(value.Value, value.Default)); ok {
 			values[key] = text
@@ -36,10 +45,7 @@ func Files(dir, stack string) (Source, error) {
 		}
 		values[short(project.Name, key)] = text
 	}
-	return func(key string) (string, bool) {
-		value, found := values[key]
-		return value, found
-	}, nil
+	return values, nil
 }
 
 // short is the key as a program asks for it: without the project's name.

@@ -26,12 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-type values map[string]string
-
-func (v values) source(key string) (string, bool) {
-	value, found := v[key]
-	return value, found
-}
+type values = settings.Values
 
 // with is the least configuration there is, and the changes.
 func with(changes values) values {
@@ -47,7 +42,7 @@ func with(changes values) values {
 }
 
 func TestDefaults(t *testing.T) {
-	s, err := settings.Parse("dev", with(nil).source)
+	s, err := settings.Parse("dev", with(nil).Source)
 	require.NoError(t, err)
 	assert.Equal(t, "ap-northeast-1", s.Region)
 	assert.Equal(t, "music-mapping-endpoint-dev", s.EndpointName)
@@ -70,7 +65,7 @@ func TestProjectFileDeclaresTheDefaults(t *testing.T) {
 	require.NoError(t, err)
 	byFile, err := settings.Files(".", "prod")
 	require.NoError(t, err)
-	image, _ := byFile("imageUri")
+	image := byFile["imageUri"]
 	declared := values{"imageUri": image}
 	for key, config := range project.Config {
 		if config.Default != nil {
@@ -80,9 +75,9 @@ func TestProjectFileDeclaresTheDefaults(t *testing.T) {
 			declared[key] = text
 		}
 	}
-	fromFile, err := settings.Parse("prod", declared.source)
+	fromFile, err := settings.Parse("prod", declared.Source)
 	require.NoError(t, err)
-	byProgram, err := settings.Parse("prod", values{"imageUri": image}.source)
+	byProgram, err := settings.Parse("prod", values{"imageUri": image}.Source)
 	require.NoError(t, err)
 	// An empty map and no map are the same environment.
 	assert.Empty(t, fromFile.Environment)
@@ -102,9 +97,9 @@ func byDefault(value any) (string, bool) {
 func TestStackFilesAreValid(t *testing.T) {
 	for _, stack := range []string{"dev", "prod", "local"} {
 		t.Run(stack, func(t *testing.T) {
-			source, err := settings.Files(".", stack)
+			values, err := settings.Files(".", stack)
 			require.NoError(t, err)
-			s, err := settings.Parse(stack, source)
+			s, err := settings.Parse(stack, values.Source)
 			require.NoError(t, err)
 			assert.Zero(t, s.MinInstanceCount)
 		})
@@ -151,7 +146,7 @@ func TestAccepted(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := settings.Parse("dev", with(test.config).source)
+			s, err := settings.Parse("dev", with(test.config).Source)
 			require.NoError(t, err)
 			test.check(t, s)
 		})
@@ -213,7 +208,7 @@ func TestRefused(t *testing.T) {
 		"digest flag":          {values{"requireImageDigest": "no"}, "true or false"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := settings.Parse("dev", with(test.config).source)
+			_, err := settings.Parse("dev", with(test.config).Source)
 			require.Error(t, err)
 			assert.ErrorContains(t, err, test.want)
 			assert.ErrorContains(t, err, "pulumi config", "the way out is a command")
@@ -224,7 +219,7 @@ func TestRefused(t *testing.T) {
 func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := settings.Parse("dev", values{
 		"instanceType": "m5", "minInstanceCount": "x", "corsAllowOrigin": "app",
-	}.source)
+	}.Source)
 	require.Error(t, err)
 	assert.ErrorContains(t, err, "the configuration of stack dev has 4 problems")
 	for _, key := range []string{"imageUri", "instanceType", "minInstanceCount", "corsAllowOrigin"} {
@@ -234,16 +229,16 @@ func TestAllProblemsAtOnce(t *testing.T) {
 
 func TestNamesAreMeasuredWithTheStacksName(t *testing.T) {
 	name := strings.Repeat("e", 40)
-	_, err := settings.Parse("dev", with(values{"endpointName": name}).source)
+	_, err := settings.Parse("dev", with(values{"endpointName": name}).Source)
 	require.NoError(t, err)
-	_, err = settings.Parse(strings.Repeat("s", 30), with(values{"endpointName": name}).source)
+	_, err = settings.Parse(strings.Repeat("s", 30), with(values{"endpointName": name}).Source)
 	assert.ErrorContains(t, err, "71 characters long")
-	_, err = settings.Parse("Dev.1", with(nil).source)
+	_, err = settings.Parse("Dev.1", with(nil).Source)
 	assert.ErrorContains(t, err, "pulumi stack init")
 }
 
 func TestEnvironmentIsNeverShown(t *testing.T) {
-	_, err := settings.Parse("dev", with(values{"environment": `{"TOKEN":"` + strings.Repeat("hunter2", 200) + `"}`}).source)
+	_, err := settings.Parse("dev", with(values{"environment": `{"TOKEN":"` + strings.Repeat("hunter2", 200) + `"}`}).Source)
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "hunter2")
 }
