@@ -65,6 +65,13 @@ type Settings struct {
 // such as aws:region.
 type Source func(key string) (value string, found bool)
 
+// set reads a value that is not empty. Pulumi demands a value for every key that
+// Pulumi.yaml declares without a default, so an empty one stands for none.
+func (s Source) set(key string) (string, bool) {
+	value, found := s(key)
+	return value, found && value != ""
+}
+
 // Load reads the configuration of the running stack.
 func Load(ctx *pulumi.Context) (*Settings, error) {
 	own, cloud := config.New(ctx, ""), config.New(ctx, "aws")
@@ -82,7 +89,7 @@ func Load(ctx *pulumi.Context) (*Settings, error) {
 // every problem, each with the key, the value, what is allowed and the command
 // that sets it.
 func Parse(stack string, source Source) (*Settings, error) {
-	r := &reader{source: source}
+	r := &reader{source: source.set}
 	s := &Settings{
 		Stack:  stack,
 		Region: r.text("aws:region", "ap-northeast-1", region, "a region's code such as ap-northeast-1"),

@@ -72,7 +72,9 @@ func TestProjectFileDeclaresTheDefaults(t *testing.T) {
 			assert.NotEmpty(t, config.Description, key)
 			text, ok := byDefault(config.Default)
 			require.True(t, ok, key)
-			declared[key] = text
+			if text != "" {
+				declared[key] = text
+			}
 		}
 	}
 	fromFile, err := settings.Parse("prod", declared.Source)
