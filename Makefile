@@ -1,0 +1,71 @@
+# What there is to do here: `make help`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+.DEFAULT_GOAL := help
+
+# Tools that were built from source come first; .bin holds only those that are
+# not installed (tools/pulumi-cli).
+export PATH := $(CURDIR)/.bin:$(PATH)
+
+# Every module with Go code of ours. tools/pulumi and tools/lint hold none: they
+# pin what is built from elsewhere, and to tidy them downloads the tests of half
+# the clouds.
+MODULES := $(filter-out ./tools/pulumi ./tools/lint,$(patsubst %/,%,$(dir \
+	$(shell find . -name go.mod -not -path '*/.*/*' -not -path '*/testdata/*' | LC_ALL=C sort))))
+
+# The race detector where it can run: it needs cgo, and cgo a C compiler.
+# `make test RACE=` does without.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+# $(call each,COMMAND) runs a command in every module and stops at the first failure.
+each = for module in $(MODULES); do echo "$$module: $(1)"; (cd "$$module" && $(1)); done
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: tools
+tools: ## Build the Pulumi CLI and its Go host, if they are not installed
+	@tools/pulumi-cli
+
+.PHONY: golangci-lint
+golangci-lint:
+	@tools/build lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint \
+		"golangci-lint" "about 2 minutes" -ldflags "-s -w"
+
+.PHONY: fmt
+fmt: golangci-lint ## Format the code
+	@golangci-lint fmt
+
+.PHONY: fmt-check
+fmt-check: golangci-lint
+	@golangci-lint fmt --diff
+
+.PHONY: tidy-check
+tidy-check:
+	@$(call each,go mod tidy -diff)
+
+.PHONY: vet
+vet: ## Vet the code
+	@$(call each,go vet ./...)
+
+.PHONY: lint
+lint: golangci-lint ## Lint the code
+	@$(call each,golangci-lint run --config $(CURDIR)/.golangci.yaml ./...)
+
+# ./tests runs the real engine, and most of its time is spent in processes that
+# the race detector does not see; the packages that those run are tested with it.
+.PHONY: test
+test: tools ## Run all tests, of all modules
+	@for module in $(filter-out .,$(MODULES)); do (cd "$$module" && go test $(RACE) ./...); done
+	@packages=$$(go list ./... | grep -v /tests); go test $(RACE) $$packages
+	@go test -timeout 20m ./tests/...
+
+.PHONY: ci
+ci: tidy-check fmt-check vet lint test ## All that continuous integration checks
+
+.PHONY: clean
+clean: ## Remove the built tools; a running local stack is left alone
+	@rm -rf .bin
