@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// logVariable is a reference in an access log format, where, unlike in a
+// template, a hyphen ends the name.
+var logVariable = regexp.MustCompile(`\$context(?:\.[A-Za-z_][A-Za-z0-9_]*)+`)
+
+// absent is what API Gateway logs for a variable without a value.
+const absent = "-"
+
+// expand fills in an access log format (AWS page "Variables for access logging
+// for API Gateway").
+func (x *exchange) expand(format string, sent *answer) string {
+	return logVariable.ReplaceAllStringFunc(format, func(name string) string {
+		if text := x.variable(strings.TrimPrefix(name, "$context."), sent); text != "" {
+			return text
+		}
+		return absent
+	})
+}
+
+// variable is the value of a $context variable, or "" where there is none. What
+// is said of the response needs sent. identity.apiKey, which AWS offers, is left
+// out on purpose: it is the key's value.
+func (x *exchange) variable(name string, sent *answer) string {
+	switch name {
+	case "requestId":
+		return x.requestID
+	case "extendedRequestId":
+		return x.extendedRequestID
+	case "apiId":
+		return x.apiID
+	case "stage":
+		return x.stage
+	case "httpMethod":
+		return x.request.Method
+	case "protocol":
+		return x.request.Proto
+	case "path":
+		return "/" + x.stage + x.path
+	case "resourcePath":
+		if x.method != nil {
+			return x.method.path
+		}
+	case "domainName":
+		return escape(x.request.Host)
+	case "requestTime":
+		return x.began.UTC().Format("02/Jan/2006:15:04:05 -0700")
+	case "requestTimeEpoch":
+		return strconv.FormatInt(x.began.UnixMilli(), 10)
+	case "identity.sourceIp":
+		host, _, err := net.SplitHostPort(x.request.RemoteAddr)
+		if err == nil {
+			return host
+		}
+	case "identity.userAgent":
+		return escape(x.request.UserAgent())
+	case "identity.apiKeyId":
+		return x.keyID
+	}
+	if kind, rest, _ := strings.Cut(name, "."); kind == "error" {
+		return x.errorVariable(rest)
+	} else if kind == "integration" {
+		return x.integrationVariable(rest)
+	}
+	if sent != nil {
+		return x.sentVariable(name, sent)
+	}
+	return ""
+}
+
+func (x *exchange) sentVariable(name string, sent *answer) string {
+	switch name {
+	case "status":
+		return strconv.Itoa(sent.status)
+	case "responseLength":
+		return strconv.Itoa(len(sent.body))
+	case "responseLatency":
+		return milliseconds(time.Since(x.began))
+	case "integrationStatus":
+		return x.integrationVariable("status")
+	case "integrationLatency":
+		return x.integrationVariable("latency")
+	case "integrationErrorMessage":
+		return x.integrationVariable("error")
+	}
+	return ""
+}
+
+func (x *exchange) errorVariable(name string) string {
+	if x.failure == nil {
+		return ""
+	}
+	switch name {
+	case "message":
+		return escape(x.message())
+	case "messageString":
+		return `"` + escape(x.message()) + `"`
+	case "responseType":
+		return string(x.failure.response)
+	case "validationErrorString":
+		return escape(x.failure.validation)
+	}
+	return ""
+}
+
+func (x *exchange) integrationVariable(name string) string {
+	if !x.integration.called {
+		return ""
+	}
+	switch name {
+	case "latency":
+		return milliseconds(x.integration.latency)
+	case "error":
+		return escape(x.integration.err)
+	case "requestId":
+		return escape(x.integration.requestID)
+	case "status", "integrationStatus":
+		if x.integration.status != 0 {
+			return strconv.Itoa(x.integration.status)
+		}
+	}
+	return ""
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// escape makes text fit between the quotes of a JSON format, so that what a
+// caller sends cannot break a log line or a body apart.
+func escape(text string) string {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return ""
+	}
+	return string(quoted[1 : len(quoted)-1])
+}
