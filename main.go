@@ -72,6 +72,12 @@ func deploy(ctx *pulumi.Context) error {
 		return err
 	}
 
+	export(ctx, s, granted, inference, api)
+	return nil
+}
+
+// export is what people and scripts read of the stack.
+func export(ctx *pulumi.Context, s *settings.Settings, granted *roles.Roles, inference *endpoint.InferenceEndpoint, api *gateway.Gateway) {
 	ctx.Export("sagemakerEndpointName", pulumi.String(s.EndpointName))
 	ctx.Export("sagemakerEndpointArn", inference.EndpointArn)
 	ctx.Export("inferenceComponentName", pulumi.String(s.InferenceComponentName))
@@ -81,7 +87,6 @@ func deploy(ctx *pulumi.Context) error {
 	ctx.Export("apiGatewayRoleArn", granted.GatewayRoleArn)
 	ctx.Export("apiKeyId", api.APIKeyID)
 	ctx.Export("apiKeyValue", api.APIKeyValue)
-	return nil
 }
 
 // modelImage is the image to run and the repository that it is pulled from:

@@ -23,15 +23,13 @@ const attemptTimeout = 35 * time.Second
 func main() {
 	within := flag.Duration("within", 15*time.Minute, "how long to wait for a model that is starting")
 	flag.Parse()
-	ctx, cancel := context.WithTimeout(context.Background(), *within)
-	defer cancel()
-	if err := run(ctx, flag.Args(), os.Getenv, os.Stdout, os.Stderr); err != nil {
+	if err := run(*within, flag.Args(), os.Getenv, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "infer:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, files []string, env func(string) string, out, progress io.Writer) error {
+func run(within time.Duration, files []string, env func(string) string, out, progress io.Writer) error {
 	url, key := env("API_URL"), env("API_KEY")
 	if url == "" || key == "" {
 		return errors.New("API_URL and API_KEY must be set; for the local stack, `. .local/env` sets them")
@@ -43,6 +41,8 @@ func run(ctx context.Context, files []string, env func(string) string, out, prog
 	if err != nil {
 		return fmt.Errorf("reading the request: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
 	for {
 		wait, err := attempt(ctx, url, key, body, out)
 		if err != nil || wait == 0 {

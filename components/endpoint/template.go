@@ -168,17 +168,7 @@ func newTemplate(s shape) string {
 		},
 		RuntimeConfig: runtimeConfig{CopyCount: ref{paramCopyCount}},
 	}
-	parameters := map[string]parameter{}
-	for _, name := range []string{
-		paramEndpointName, paramExecutionRoleArn, paramComponentName, paramInstanceType, paramModelName,
-	} {
-		parameters[name] = parameter{Type: "String"}
-	}
-	for _, name := range []string{
-		paramCopyCount, paramCPUCores, paramInitialInstances, paramMaxInstances, paramMemory, paramMinInstances, paramStartupTimeout,
-	} {
-		parameters[name] = parameter{Type: "Number"}
-	}
+	parameters := commonParameters()
 	if s.accelerators {
 		component.Specification.ComputeResourceRequirements.NumberOfAcceleratorDevicesRequired = &ref{paramAccelerators}
 		parameters[paramAccelerators] = parameter{Type: "Number"}
@@ -211,6 +201,22 @@ func newTemplate(s shape) string {
 		// Ref of an endpoint is its ARN (CloudFormation template reference).
 		Outputs: map[string]output{outputEndpointArn: {Value: ref{endpointID}}},
 	})
+}
+
+// commonParameters are those that every shape has.
+func commonParameters() map[string]parameter {
+	parameters := map[string]parameter{}
+	for _, name := range []string{
+		paramEndpointName, paramExecutionRoleArn, paramComponentName, paramInstanceType, paramModelName,
+	} {
+		parameters[name] = parameter{Type: "String"}
+	}
+	for _, name := range []string{
+		paramCopyCount, paramCPUCores, paramInitialInstances, paramMaxInstances, paramMemory, paramMinInstances, paramStartupTimeout,
+	} {
+		parameters[name] = parameter{Type: "Number"}
+	}
+	return parameters
 }
 
 func marshal(t template) string {

@@ -159,7 +159,9 @@ func newKey(ctx *pulumi.Context, name string, args *Args, stage *apigateway.Stag
 		KeyId:       key.ID(),
 		KeyType:     pulumi.String("API_KEY"),
 		UsagePlanId: plan.ID(),
-	}, parent)
+		// The provider repeats the key's value here and does not call it a
+		// secret; without this it would be in the state in plain text.
+	}, parent, pulumi.AdditionalSecretOutputs([]string{"value"}))
 	if err != nil {
 		return nil, fmt.Errorf("usage plan key %q: %w", name, err)
 	}

@@ -128,8 +128,9 @@ func TestGatewayKeyAndPlan(t *testing.T) {
 	assert.Equal(t, 10_000.0, plan["quotaSettings"].ObjectValue()["limit"].NumberValue())
 	assert.Equal(t, "MONTH", plan["quotaSettings"].ObjectValue()["period"].StringValue())
 	assert.Equal(t, "dev", plan["apiStages"].ArrayValue()[0].ObjectValue()["stage"].StringValue())
-	planKey := only(t, graph, planKeyToken).Inputs
-	assert.Equal(t, "songs-api-dev-id", planKey["keyId"].StringValue())
+	planKey := only(t, graph, planKeyToken)
+	assert.Equal(t, "songs-api-dev-id", planKey.Inputs["keyId"].StringValue())
+	assert.Contains(t, planKey.Secrets, "value", "the provider repeats the key here in plain text")
 }
 
 func TestGatewayAccountIsManagedOnlyWhereAskedAndKept(t *testing.T) {
