@@ -163,8 +163,8 @@ func TestResponses(t *testing.T) {
 			"the model failed", infer(song), upstream(424, "application/json", leak), 502, `{"message":"The model failed.","code":"ModelError"}`,
 			map[string]string{"Retry-After": "", "X-Amzn-ErrorType": ""},
 		},
-		{"upstream refuses the role", infer(song), upstream(403, "application/json", leak), 502, `{"message":"The model cannot be reached.","code":"UpstreamError"}`, nil},
-		{"a pattern matches the whole status", infer(song), upstream(530, "application/json", leak), 502, `{"message":"The model cannot be reached.","code":"UpstreamError"}`, nil},
+		{"upstream refuses the role", infer(song), upstream(403, "application/json", leak), 500, `{"message":"The model cannot be reached.","code":"UpstreamError"}`, nil},
+		{"a pattern matches the whole status", infer(song), upstream(530, "application/json", leak), 500, `{"message":"The model cannot be reached.","code":"UpstreamError"}`, nil},
 		{
 			"upstream panics", infer(song), func(http.ResponseWriter, *http.Request) { panic("boom") }, 504,
 			`{"message":"Internal server error"}`,

@@ -192,8 +192,14 @@ func (i *importer) integrationResponses(where string, operation *openapi3.Operat
 	if len(document.Responses) == 0 {
 		i.problem(where, "the integration has no responses: every answer would be 500; add at least \"default\"")
 	}
+	answered := map[int]string{}
 	for _, pattern := range sortedKeys(document.Responses) {
 		response := i.integrationResponse(where+" response "+pattern, operation, document.Responses[pattern])
+		// PutIntegrationResponse is addressed by the status that the caller gets.
+		if other, taken := answered[response.status]; taken {
+			i.problem(where, "responses %q and %q both answer %d: API Gateway keeps one integration response per status", other, pattern, response.status)
+		}
+		answered[response.status] = pattern
 		if pattern == "default" {
 			result.defaultResponse = response
 			continue
