@@ -1,0 +1,116 @@
+//go:build unix
+
+// Command localcloud runs the local cloud: in the foreground (serve), or as a background process (start, stop, status).
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"scaletozero/localcloud"
+)
+
+const usage = `localcloud runs a program's AWS resources on this machine, on loopback only.
+
+  localcloud serve  [flags] [MODEL-ARGUMENT...]   run in the foreground, until interrupted
+  localcloud start  [flags] [MODEL-ARGUMENT...]   run in the background; returns when it is ready
+  localcloud stop   [--state DIR]                 stop it, and every model process
+  localcloud status [--state DIR]                 say whether it runs; exits 1 if not
+  localcloud providers [--state DIR]              print what PULUMI_DEBUG_PROVIDERS must be
+
+Flags (the environment variable gives the default):
+`
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "localcloud:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+func run(arguments []string, out io.Writer) error {
+	var options localcloud.Options
+	var model string
+	flags := flag.NewFlagSet("localcloud", flag.ContinueOnError)
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&options.StateDir, "state", env("LOCALCLOUD_STATE", ".local/cloud"), "state directory (LOCALCLOUD_STATE)")
+	flags.StringVar(&options.Addr, "addr", env("LOCALCLOUD_ADDR", localcloud.DefaultAddr), "where the REST API is served (LOCALCLOUD_ADDR)")
+	flags.StringVar(&options.ProviderAddr, "provider-addr", env("LOCALCLOUD_PROVIDER_ADDR", localcloud.DefaultProviderAddr),
+		"where Pulumi's engine attaches (LOCALCLOUD_PROVIDER_ADDR)")
+	flags.StringVar(&model, "model", env("LOCALCLOUD_MODEL", ""), "program that stands in for the model container (LOCALCLOUD_MODEL)")
+	if len(arguments) == 0 {
+		flags.Usage()
+		return errors.New("say what to do: serve, start, stop, status or providers")
+	}
+	if err := flags.Parse(arguments[1:]); err != nil {
+		return err
+	}
+	options.Model = append([]string{model}, flags.Args()...)
+	switch arguments[0] {
+	case "serve":
+		return serve(options, out)
+	case "start":
+		return start(options, arguments[1:], out)
+	case "stop":
+		return stop(options.StateDir, out)
+	case "status":
+		return status(options.StateDir, out)
+	case "providers":
+		return providers(options.StateDir, out)
+	default:
+		return fmt.Errorf("%q is not a command: use serve, start, stop, status or providers", arguments[0])
+	}
+}
+
+func env(name, otherwise string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return otherwise
+}
+
+// serve runs until SIGINT or SIGTERM. It tells a parent that waits for it when it is ready, or why it is not.
+func serve(options localcloud.Options, out io.Writer) error {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	parent, err := waitingParent()
+	if err != nil {
+		return err
+	}
+	options.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	cloud, err := localcloud.Start(options)
+	if err != nil {
+		return errors.Join(err, parent.tell(err.Error()))
+	}
+	if _, err := fmt.Fprintln(out, describe(cloud.Health())); err != nil {
+		return errors.Join(err, cloud.Close())
+	}
+	if err := parent.tell(ready); err != nil {
+		return errors.Join(err, cloud.Close())
+	}
+	<-ctx.Done()
+	return cloud.Close()
+}
+
+func describe(h localcloud.Health) string {
+	text := fmt.Sprintf("localcloud is running (pid %d): API at %s, provider at %s, %d resources", h.PID, h.URL, h.Provider, h.Resources)
+	if h.Problem != "" {
+		text += "\nnot everything that was deployed could be started again: " + h.Problem
+	}
+	return text
+}
+
+func logPath(stateDir string) string { return filepath.Join(stateDir, "localcloud.log") }

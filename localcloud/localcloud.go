@@ -1,0 +1,241 @@
+//go:build unix
+
+// Package localcloud runs a program's AWS resources on this machine: Pulumi's engine deploys into it over the provider
+// protocol, and callers reach the deployed REST API over HTTP. Both listen on loopback only.
+//
+// State is kept in one directory and survives restarts and crashes: whatever was deployed is started again.
+package localcloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"scaletozero/localcloud/endpoint"
+	"scaletozero/localcloud/gateway"
+	"scaletozero/localcloud/provider"
+)
+
+// HealthPath answers GET with a Health once everything runs.
+const HealthPath = "/_localcloud/health"
+
+// Options configures a Cloud.
+type Options struct {
+	// StateDir holds the state, the logs and the lock. It is made, with mode 0700, if it is missing.
+	StateDir string
+	// Addr is where the gateway listens; the default is 127.0.0.1:4510. Port 0 takes any free port.
+	Addr string
+	// ProviderAddr is where the provider listens; the default is 127.0.0.1:4511.
+	ProviderAddr string
+	// Model is the program, with its arguments, that stands in for every model container.
+	Model []string
+	// Logger takes what the local cloud has to say; the default is slog.Default().
+	Logger *slog.Logger
+}
+
+// The default addresses.
+const (
+	DefaultAddr         = "127.0.0.1:4510"
+	DefaultProviderAddr = "127.0.0.1:4511"
+)
+
+// Health is the answer of HealthPath.
+type Health struct {
+	// Status is "ok", or "degraded" if something that was deployed could not be started again.
+	Status string `json:"status"`
+	// Problem says what could not be started.
+	Problem   string `json:"problem,omitempty"`
+	PID       int    `json:"pid"`
+	URL       string `json:"url"`
+	Provider  string `json:"provider"`
+	Resources int    `json:"resources"`
+}
+
+// Cloud is a running local cloud.
+type Cloud struct {
+	lock     *Lock
+	logger   *slog.Logger
+	http     *http.Server
+	grpc     *grpc.Server
+	runtime  *endpoint.Runtime
+	provider *provider.Server
+	addr     string
+	grpcAddr string
+	problem  error
+	serving  sync.WaitGroup
+}
+
+// Start starts a local cloud and returns once everything that was deployed before runs again. What cannot be started
+// is a Health.Problem, so that it can still be updated or destroyed.
+//
+// Errors: another local cloud has the state directory (ErrRunning), a port is in use, an address is not loopback, the
+// model program does not exist, the state file cannot be read.
+func Start(options Options) (*Cloud, error) {
+	options = options.withDefaults()
+	if err := options.check(); err != nil {
+		return nil, err
+	}
+	logs := filepath.Join(options.StateDir, "logs")
+	if err := os.MkdirAll(logs, 0o700); err != nil {
+		return nil, fmt.Errorf("the state directory cannot be made: %w", err)
+	}
+	lock, err := acquire(options.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cloud{lock: lock, logger: options.Logger}
+	if err := c.start(options, logs); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Addr == "" {
+		o.Addr = DefaultAddr
+	}
+	if o.ProviderAddr == "" {
+		o.ProviderAddr = DefaultProviderAddr
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+func (o Options) check() error {
+	if o.StateDir == "" {
+		return errors.New("no state directory is given: set --state DIR")
+	}
+	if len(o.Model) == 0 || o.Model[0] == "" {
+		return errors.New("no model program is given: set --model PATH to the program that stands in for the model container")
+	}
+	if _, err := exec.LookPath(o.Model[0]); err != nil {
+		return fmt.Errorf("the model program %q cannot be run: %w: build it, or set --model to another one", o.Model[0], err)
+	}
+	return nil
+}
+
+func (c *Cloud) start(options Options, logs string) error {
+	store, err := provider.OpenStore(filepath.Join(options.StateDir, "state.json"))
+	if err != nil {
+		return err
+	}
+	public, err := listen(options.Addr, "--addr")
+	if err != nil {
+		return err
+	}
+	internal, err := listen(options.ProviderAddr, "--provider-addr")
+	if err != nil {
+		return errors.Join(err, public.Close())
+	}
+	c.addr, c.grpcAddr = public.Addr().String(), internal.Addr().String()
+
+	c.runtime = endpoint.New(endpoint.Options{Command: options.Model, LogDir: logs, Logger: options.Logger})
+	served := gateway.New(map[string]http.Handler{"runtime.sagemaker": c.runtime})
+	c.provider = provider.New(provider.Options{
+		Store: store, Runtime: c.runtime, Gateway: served, URL: c.URL(), LogDir: logs,
+	})
+	if c.problem = c.provider.Resume(context.Background()); c.problem != nil {
+		options.Logger.Error("not everything could be started again", "problem", c.problem)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+HealthPath, c.serveHealth)
+	mux.Handle("/", served)
+	c.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	c.grpc = provider.NewGRPCServer(c.provider)
+	c.serve(func() error { return c.http.Serve(public) })
+	c.serve(func() error { return c.grpc.Serve(internal) })
+	return c.lock.publish(c.health())
+}
+
+func (c *Cloud) serve(serve func() error) {
+	c.serving.Go(func() {
+		if err := serve(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			c.logger.Error("a listener of the local cloud ended", "error", err)
+		}
+	})
+}
+
+// listen refuses every address that is not loopback: the provider has no authentication, and its state holds keys.
+func listen(addr, flag string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q is not an address of the form 127.0.0.1:PORT", flag, addr)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("%s %q is not on loopback: use 127.0.0.1:%s", flag, addr, port)
+	}
+	listener, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %s of %s is in use: stop what listens there, or choose another port with %s 127.0.0.1:PORT", port, host, flag)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s %q: %w", flag, addr, err)
+	}
+	return listener, nil
+}
+
+func (c *Cloud) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(c.health()); err != nil {
+		c.logger.Debug("a health check went away before its answer", "error", err)
+	}
+}
+
+func (c *Cloud) health() Health {
+	h := Health{
+		Status: "ok", PID: os.Getpid(), URL: c.URL(), Provider: c.grpcAddr, Resources: len(c.provider.Resources("")),
+	}
+	if c.problem != nil {
+		h.Status, h.Problem = "degraded", c.problem.Error()
+	}
+	return h
+}
+
+// URL is where the gateway serves: stages are at URL()/API/STAGE.
+func (c *Cloud) URL() string { return "http://" + c.addr }
+
+// ProviderPort is what PULUMI_DEBUG_PROVIDERS needs: "aws:PORT,awsx:PORT".
+func (c *Cloud) ProviderPort() int { return int(netip.MustParseAddrPort(c.grpcAddr).Port()) }
+
+// Health describes the running cloud.
+func (c *Cloud) Health() Health { return c.health() }
+
+// Resources returns what is deployed, by type token; everything if token is empty.
+func (c *Cloud) Resources(token string) []*provider.Resource { return c.provider.Resources(token) }
+
+// Close ends it: changes that are under way are cancelled, requests may finish for up to 30 seconds, every process is
+// stopped. What was deployed stays in the state directory.
+func (c *Cloud) Close() error {
+	var failures []error
+	if c.grpc != nil {
+		c.grpc.Stop()
+	}
+	if c.http != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		failures = append(failures, c.http.Shutdown(ctx))
+	}
+	if c.runtime != nil {
+		failures = append(failures, c.runtime.Close())
+	}
+	if c.provider != nil {
+		failures = append(failures, c.provider.Close())
+	}
+	c.serving.Wait()
+	return errors.Join(append(failures, c.lock.release())...)
+}

@@ -1,0 +1,148 @@
+package provider
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/appautoscaling"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+)
+
+const (
+	componentNamespace = "sagemaker"
+	componentDimension = "sagemaker:inference-component:DesiredCopyCount"
+	componentPrefix    = "inference-component/"
+)
+
+var scalingTargetKind = &kind{
+	inputs:    schemaOf(&appautoscaling.TargetArgs{}),
+	replaceOn: []string{"resourceId", "scalableDimension", "serviceNamespace"},
+	identity:  []string{"resourceId", "scalableDimension", "serviceNamespace"},
+	id:        inputAsID("resourceId"),
+	check:     checkScalingTarget,
+	outputs: func(_ *Server, r *Resource) Properties {
+		return Properties{
+			"arn": arn(r, "application-autoscaling", r.Region, accountID, "scalable-target/"+token(34, r.URN, r.Created.String())),
+			"roleArn": arn(r, "iam", "", accountID, "role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"+
+				"AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"),
+		}
+	},
+}
+
+// checkScalingTarget holds RegisterScalableTarget's rules for what the local cloud runs: the copies of an inference
+// component that exists.
+func checkScalingTarget(s *Server, r *Resource) error {
+	id := r.Inputs.text("resourceId")
+	name, ok := strings.CutPrefix(id, componentPrefix)
+	if !ok || r.Inputs.text("serviceNamespace") != componentNamespace || r.Inputs.text("scalableDimension") != componentDimension {
+		return fmt.Errorf("localcloud scales inference components only: serviceNamespace %q, scalableDimension %q and resourceId %q",
+			componentNamespace, componentDimension, componentPrefix+"NAME")
+	}
+	lowest, highest := r.Inputs.number("minCapacity"), r.Inputs.number("maxCapacity")
+	if lowest < 0 || lowest > highest {
+		return fmt.Errorf("ValidationException: Minimum capacity must be at least 0 and not above the maximum capacity: %v, %v", lowest, highest)
+	}
+	if !s.componentExists(name) {
+		return fmt.Errorf("ValidationException: the inference component %s does not exist: register its target after it", name)
+	}
+	return nil
+}
+
+var scalingPolicyKind = &kind{
+	inputs:    schemaOf(&appautoscaling.PolicyArgs{}),
+	nameLimit: 255,
+	defaults:  Properties{"policyType": "StepScaling"},
+	replaceOn: []string{"name", "resourceId", "scalableDimension", "serviceNamespace"},
+	identity:  []string{"name", "resourceId", "scalableDimension", "serviceNamespace"},
+	id:        inputAsID("name"),
+	check:     checkScalingPolicy,
+	outputs: func(_ *Server, r *Resource) Properties {
+		return Properties{
+			"arn": arn(r, "autoscaling", r.Region, accountID, fmt.Sprintf("scalingPolicy:%s:resource/%s/%s:policyName/%s",
+				uuid(r.URN, r.Created.String()), r.Inputs.text("serviceNamespace"), r.Inputs.text("resourceId"), r.Inputs.text("name"))),
+			"alarmArns": trackingAlarms(r),
+		}
+	},
+}
+
+// trackingAlarms are the two alarms that a target tracking policy makes for itself.
+func trackingAlarms(r *Resource) []any {
+	if r.Inputs.text("policyType") != "TargetTrackingScaling" {
+		return []any{}
+	}
+	alarm := func(which string) string {
+		return arn(r, "cloudwatch", r.Region, accountID, fmt.Sprintf("alarm:TargetTracking-%s-%s-%s",
+			r.Inputs.text("resourceId"), which, uuid(r.URN, which)))
+	}
+	return []any{alarm("AlarmHigh"), alarm("AlarmLow")}
+}
+
+func checkScalingPolicy(s *Server, r *Resource) error {
+	for _, target := range s.store.Resources(TypeScalingTarget) {
+		same := true
+		for _, input := range []string{"resourceId", "scalableDimension", "serviceNamespace"} {
+			same = same && target.Inputs.text(input) == r.Inputs.text(input)
+		}
+		if same {
+			return checkPolicyType(r)
+		}
+	}
+	return fmt.Errorf("ObjectNotFoundException: No scalable target registered for service namespace: %s, resource ID: %s, scalable dimension: %s",
+		r.Inputs.text("serviceNamespace"), r.Inputs.text("resourceId"), r.Inputs.text("scalableDimension"))
+}
+
+func checkPolicyType(r *Resource) error {
+	configuration := map[string]string{
+		"StepScaling":           "stepScalingPolicyConfiguration",
+		"TargetTrackingScaling": "targetTrackingScalingPolicyConfiguration",
+	}[r.Inputs.text("policyType")]
+	if configuration == "" {
+		return fmt.Errorf("policyType must be StepScaling or TargetTrackingScaling, but is %q", r.Inputs.text("policyType"))
+	}
+	if r.Inputs.object(configuration) == nil {
+		return fmt.Errorf("ValidationException: a policy of type %s needs %s", r.Inputs.text("policyType"), configuration)
+	}
+	return nil
+}
+
+var metricAlarmKind = &kind{
+	inputs:    schemaOf(&cloudwatch.MetricAlarmArgs{}),
+	nameLimit: 255,
+	defaults:  Properties{"actionsEnabled": true, "treatMissingData": "missing"},
+	rules: map[string]rule{
+		"comparisonOperator": oneOf("GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold",
+			"LessThanOrEqualToThreshold", "LessThanLowerOrGreaterThanUpperThreshold", "LessThanLowerThreshold", "GreaterThanUpperThreshold"),
+		"statistic":        oneOf("SampleCount", "Average", "Sum", "Minimum", "Maximum"),
+		"treatMissingData": oneOf("breaching", "notBreaching", "ignore", "missing"),
+	},
+	replaceOn: []string{"name"},
+	identity:  []string{"name"},
+	id:        inputAsID("name"),
+	check: func(_ *Server, r *Resource) error {
+		if r.Inputs.text("metricName") != "" && (r.Inputs.text("statistic") == "") == (r.Inputs.text("extendedStatistic") == "") {
+			return fmt.Errorf("one of statistic or extendedStatistic must be set, and not both, for an alarm on metricName")
+		}
+		return nil
+	},
+	outputs: func(_ *Server, r *Resource) Properties {
+		return Properties{"arn": arn(r, "cloudwatch", r.Region, accountID, "alarm:"+r.Inputs.text("name"))}
+	},
+}
+
+var logGroupKind = &kind{
+	inputs:    schemaOf(&cloudwatch.LogGroupArgs{}),
+	nameLimit: 512,
+	defaults:  Properties{"retentionInDays": 0.0, "skipDestroy": false},
+	rules: map[string]rule{
+		// The values of PutRetentionPolicy; 0 means never.
+		"retentionInDays": oneOf(0.0, 1.0, 3.0, 5.0, 7.0, 14.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 365.0, 400.0, 545.0,
+			731.0, 1096.0, 1827.0, 2192.0, 2557.0, 2922.0, 3288.0, 3653.0),
+		"name": matching(`^[.\-_/#A-Za-z0-9]+$`, 512),
+	},
+	replaceOn: []string{"name", "namePrefix", "logGroupClass"},
+	identity:  []string{"name"},
+	id:        inputAsID("name"),
+	outputs: func(_ *Server, r *Resource) Properties {
+		return Properties{"arn": arn(r, "logs", r.Region, accountID, "log-group:"+r.Inputs.text("name")), "logGroupClass": "STANDARD"}
+	},
+}
