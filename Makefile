@@ -30,6 +30,23 @@ help: ## List the targets
 tools: ## Build the Pulumi CLI and its Go host, if they are not installed
 	@tools/pulumi-cli
 
+.PHONY: local
+local: ## Deploy to this machine, without AWS, and ask the model
+	@tools/local up
+
+.PHONY: local-down
+local-down: ## Destroy the local stack and stop the local cloud
+	@tools/local down
+
+STACK ?= dev
+OUT ?= .local/openapi.json
+
+.PHONY: openapi
+openapi: ## Write the API of STACK (dev) for clients to OUT (.local/openapi.json)
+	@mkdir -p $(dir $(OUT))
+	@go run ./cmd/openapi -stack $(STACK) >$(OUT).new && mv $(OUT).new $(OUT)
+	@echo "wrote $(OUT)"
+
 .PHONY: golangci-lint
 golangci-lint:
 	@tools/build lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint \
