@@ -1,0 +1,98 @@
+package tests
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// checkout is a copy of the project's files, with the tools that are built.
+func checkout(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "check out")
+	for _, file := range tracked(t, ".") {
+		target := filepath.Join(dir, file)
+		require.NoError(t, os.MkdirAll(filepath.Dir(target), 0o750))
+		info, err := os.Stat(filepath.Join(built.root, file))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(target, []byte(read(t, filepath.Join(built.root, file))), info.Mode()))
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(dir, ".bin"), 0o750))
+	tools, err := filepath.Glob(filepath.Join(built.root, ".bin", "pulumi*"))
+	require.NoError(t, err)
+	for _, tool := range tools {
+		require.NoError(t, os.Symlink(tool, filepath.Join(dir, ".bin", filepath.Base(tool))))
+	}
+	return dir
+}
+
+// sh runs a shell line in the checkout.
+func sh(t *testing.T, dir, line string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", line)
+	command.Dir = dir
+	command.Env = append(os.Environ(), "LOCALCLOUD_ADDR=127.0.0.1:0", "LOCALCLOUD_PROVIDER_ADDR=127.0.0.1:0", "MAKEFLAGS=")
+	out, err := command.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", line, out)
+	return string(out)
+}
+
+// processesOf are the running processes that were started from the folder.
+func processesOf(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	var found []string
+	for _, file := range files {
+		// A process that has ended in the meantime has no command line.
+		if line, err := os.ReadFile(file); err == nil && strings.Contains(string(line), dir) {
+			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return found
+}
+
+// TestMakeLocal runs the README's commands in a checkout of its own, whose path
+// has a space in it.
+func TestMakeLocal(t *testing.T) {
+	t.Parallel()
+	dir := checkout(t)
+	t.Cleanup(func() { sh(t, dir, "make local-down") })
+
+	out := sh(t, dir, "make local")
+	assert.Contains(t, out, `{"songs":[{"id":"1"`, "the model answered")
+	assert.Contains(t, out, "+ 23 created")
+	assert.NotEmpty(t, processesOf(t, dir))
+
+	printed := out[strings.Index(out, "  . .local/env"):]
+	curl, _, _ := strings.Cut(strings.TrimSpace(printed), "\n")
+	assert.Contains(t, curl, "curl")
+	if _, err := exec.LookPath("curl"); err == nil {
+		assert.Contains(t, sh(t, dir, curl), `"id":"1"`, "the printed line works when pasted")
+	}
+	key := strings.TrimSpace(sh(t, dir, ". .local/env && printenv API_KEY"))
+	assert.Contains(t, sh(t, dir, ". .local/env && pulumi stack output --show-secrets"), key)
+	assert.NotContains(t, out, key, "the key is not printed")
+	info, err := os.Stat(filepath.Join(dir, ".local", "env"))
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o600), info.Mode().Perm())
+
+	assert.Contains(t, sh(t, dir, "make local"), "23 unchanged")
+	for _, file := range []string{"Pulumi.local.yaml", "Pulumi.yaml"} {
+		assert.Equal(t, read(t, filepath.Join(built.root, file)), read(t, filepath.Join(dir, file)), "deploying changed a tracked file")
+	}
+
+	sh(t, dir, "make local-down")
+	assert.Empty(t, processesOf(t, dir))
+	assert.Contains(t, sh(t, dir, "make local-down"), "no local stack here", "taking down what is down is fine")
+}
