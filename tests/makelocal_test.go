@@ -74,7 +74,8 @@ func TestMakeLocal(t *testing.T) {
 	assert.Contains(t, out, "+ 23 created")
 	assert.NotEmpty(t, processesOf(t, dir))
 
-	printed := out[strings.Index(out, "  . .local/env"):]
+	_, printed, found := strings.Cut(out, "Call it yourself:")
+	require.True(t, found, out)
 	curl, _, _ := strings.Cut(strings.TrimSpace(printed), "\n")
 	assert.Contains(t, curl, "curl")
 	if _, err := exec.LookPath("curl"); err == nil {
@@ -90,6 +91,14 @@ func TestMakeLocal(t *testing.T) {
 	assert.Contains(t, sh(t, dir, "make local"), "23 unchanged")
 	for _, file := range []string{"Pulumi.local.yaml", "Pulumi.yaml"} {
 		assert.Equal(t, read(t, filepath.Join(built.root, file)), read(t, filepath.Join(dir, file)), "deploying changed a tracked file")
+	}
+
+	// The stacks for AWS take the same road, and must be known to be good
+	// before anybody tries them there.
+	for _, stack := range []string{"dev", "prod"} {
+		preview := sh(t, dir, ". .local/env && pulumi stack init "+stack+" && pulumi preview -s "+stack+" --policy-pack policies --non-interactive")
+		assert.Contains(t, preview, "+ 23 to create", stack)
+		assert.Contains(t, preview, "✅ scale-to-zero-inference", stack)
 	}
 
 	sh(t, dir, "make local-down")
