@@ -66,7 +66,7 @@ func (r *reader) gateway(s *Settings) {
 		return
 	}
 	if s.RequestSchema, err = gateway.ParseSchema(text); err != nil {
-		r.problems = append(r.problems, fmt.Sprintf("requestSchema is %q, which API Gateway cannot check requests with: %v", file, err))
+		r.problems = append(r.problems, fmt.Sprintf("requestSchema is %q, which API Gateway cannot check requests with: %v; mend the file, or name another with `pulumi config set requestSchema FILE`", file, err))
 	}
 }
 
