@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -78,12 +79,15 @@ func (k *kind) diffResponse(changes map[string]*pulumirpc.PropertyDiff, news res
 	}
 	for _, path := range slices.Sorted(maps.Keys(changes)) {
 		response.Changes = pulumirpc.DiffResponse_DIFF_SOME
-		response.Diffs = append(response.Diffs, path)
+		// The two lists name properties of the resource, not what changed inside them: a preview sums up by them.
+		property := strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' })[0]
+		response.Diffs = append(response.Diffs, property)
 		switch changes[path].GetKind() {
 		case pulumirpc.PropertyDiff_ADD_REPLACE, pulumirpc.PropertyDiff_DELETE_REPLACE, pulumirpc.PropertyDiff_UPDATE_REPLACE:
-			response.Replaces = append(response.Replaces, path)
+			response.Replaces = append(response.Replaces, property)
 		}
 	}
+	response.Diffs, response.Replaces = slices.Compact(response.Diffs), slices.Compact(response.Replaces)
 	nameStays := k.nameLimit > 0 && !isDefault(news, "name") && changes["name"] == nil
 	response.DeleteBeforeReplace = len(response.Replaces) > 0 && (k.deleteFirst || nameStays)
 	return response

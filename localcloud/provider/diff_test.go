@@ -112,6 +112,9 @@ func TestDiff(t *testing.T) {
 				got[path] = change.GetKind()
 			}
 			assert.Equal(t, test.want, got)
+			for _, property := range diff.GetDiffs() {
+				assert.NotContains(t, property, ".", "a preview sums up by properties of the resource")
+			}
 			assert.Equal(t, test.deleteFirst, diff.GetDeleteBeforeReplace())
 		})
 	}
