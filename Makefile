@@ -19,8 +19,9 @@ MODULES := $(filter-out ./tools/pulumi ./tools/lint,$(patsubst %/,%,$(dir \
 # `make test RACE=` does without.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-# $(call each,COMMAND) runs a command in every module and stops at the first failure.
-each = for module in $(MODULES); do echo "$$module: $(1)"; (cd "$$module" && $(1)); done
+# $(call each,COMMAND) runs a command in every module and stops at the first
+# failure, also where make is too old for .SHELLFLAGS.
+each = for module in $(MODULES); do echo "$$module: $(1)"; (cd "$$module" && $(1)) || exit 1; done
 
 .PHONY: help
 help: ## List the targets
@@ -76,7 +77,7 @@ lint: golangci-lint ## Lint the code
 # the race detector does not see; the packages that those run are tested with it.
 .PHONY: test
 test: tools ## Run all tests, of all modules
-	@for module in $(filter-out .,$(MODULES)); do (cd "$$module" && go test $(RACE) ./...); done
+	@for module in $(filter-out .,$(MODULES)); do (cd "$$module" && go test $(RACE) ./...) || exit 1; done
 	@packages=$$(go list ./... | grep -v /tests); go test $(RACE) $$packages
 	@go test -timeout 20m ./tests/...
 

@@ -16,7 +16,9 @@ import (
 func main() { pulumi.Run(deploy) }
 
 // deploy reads like the architecture: who may do what, what runs the model,
-// what callers see.
+// what callers see. The logical names are constants, so that a changed physical
+// name is a replacement, which the engine puts in order, and not a stranger that
+// meets the old resource under its name.
 func deploy(ctx *pulumi.Context) error {
 	s, err := settings.Load(ctx)
 	if err != nil {
@@ -31,7 +33,7 @@ func deploy(ctx *pulumi.Context) error {
 		return err
 	}
 
-	granted, err := roles.New(ctx, s.EndpointName, &roles.Args{
+	granted, err := roles.New(ctx, "roles", &roles.Args{
 		Scope:                  scope,
 		ExecutionRoleName:      s.ExecutionRoleName,
 		GatewayRoleName:        s.GatewayRoleName,
@@ -46,11 +48,11 @@ func deploy(ctx *pulumi.Context) error {
 	}
 	afterRoles := pulumi.DependsOn([]pulumi.Resource{granted})
 
-	inference, err := endpoint.New(ctx, s.InferenceComponentName, &endpoint.Args{
+	inference, err := endpoint.New(ctx, "endpoint", &endpoint.Args{
 		EndpointName:           s.EndpointName,
 		InferenceComponentName: s.InferenceComponentName,
 		ImageURI:               imageURI,
-		Environment:            pulumi.ToStringMap(s.Environment),
+		Environment:            s.ContainerEnvironment(),
 		ExecutionRoleArn:       granted.ExecutionRoleArn,
 		InstanceType:           s.InstanceType,
 		MinInstanceCount:       s.MinInstanceCount,
@@ -67,7 +69,7 @@ func deploy(ctx *pulumi.Context) error {
 		return err
 	}
 
-	api, err := gateway.New(ctx, s.APIName, s.API(scope), afterRoles)
+	api, err := gateway.New(ctx, "gateway", s.API(scope), afterRoles)
 	if err != nil {
 		return err
 	}
@@ -97,7 +99,7 @@ func modelImage(ctx *pulumi.Context, s *settings.Settings, scope arn.Scope) (pul
 		scope.AccountID = s.ImageAccount
 		return pulumi.String(s.ImageURI), scope.Repository(s.ImageRepository), nil
 	}
-	built, err := image.New(ctx, s.RepositoryName, &image.Args{
+	built, err := image.New(ctx, "image", &image.Args{
 		RepositoryName: s.RepositoryName,
 		Context:        s.ImageContext,
 		Platform:       s.Platform(),

@@ -123,6 +123,19 @@ func TestImageIsBuiltWhereAFolderIsConfigured(t *testing.T) {
 	}
 }
 
+func TestSecretEnvironmentStaysSecret(t *testing.T) {
+	environment := map[string]string{"environment": `{"TOKEN":"hunter2"}`}
+	key := recorder.Project + ":environment"
+	for name, secret := range map[string][]string{"plain": nil, "secret": {key}} {
+		t.Run(name, func(t *testing.T) {
+			graph, err := recorder.Run("dev", deploy, configured(t, "dev", environment), recorder.SecretKeys(secret...))
+			require.NoError(t, err)
+			container := graph.OfType("aws:sagemaker/model:Model")[0].Inputs["primaryContainer"]
+			assert.Equal(t, secret != nil, container.ContainsSecrets(), "%v", container)
+		})
+	}
+}
+
 func TestWrongConfigurationRegistersNothing(t *testing.T) {
 	graph, err := recorder.Run("dev", deploy, configured(t, "dev", map[string]string{
 		"imageContext": "./model", "instanceType": "m5", "maxInstanceCount": "none",

@@ -205,7 +205,8 @@ func steps(t *testing.T, eventLog string) []step {
 			ResOutputsEvent *struct{ Metadata step } `json:"resOutputsEvent"`
 		}
 		require.NoError(t, decoder.Decode(&event))
-		if event.ResOutputsEvent != nil {
+		// The refresh before an update only looks.
+		if event.ResOutputsEvent != nil && event.ResOutputsEvent.Metadata.Op != "refresh" {
 			done = append(done, event.ResOutputsEvent.Metadata)
 		}
 	}

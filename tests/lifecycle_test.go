@@ -58,6 +58,8 @@ func TestLifecycle(t *testing.T) {
 	t.Run("new image", func(t *testing.T) { testNewImage(t, s, url, key) })
 	t.Run("new route", func(t *testing.T) { testNewRoute(t, s, url, key) })
 
+	t.Run("new names", func(t *testing.T) { testNewNames(t, s, key) })
+
 	s.must("destroy", "--yes", "--skip-preview")
 	assert.Empty(t, s.cloud.Resources(""))
 	assert.Equal(t, http.StatusForbidden, call(t, url, key).status, "API Gateway answers 403 for what is not there")
@@ -161,4 +163,22 @@ func testNewRoute(t *testing.T, s *stack, url, key string) {
 	assert.True(t, strings.HasSuffix(moved, "/v2/infer"), moved)
 	assert.Equal(t, http.StatusOK, call(t, moved, key).status)
 	assert.Equal(t, http.StatusForbidden, call(t, url, key).status, "the old route is gone")
+}
+
+// testNewNames renames what AWS cannot rename: the old must be gone before the
+// new is made, since each keeps the other's names taken.
+func testNewNames(t *testing.T, s *stack, key string) {
+	s.set("endpointName", "songs-endpoint")
+	ops := changed(s.up())
+	deleted := slices.Index(ops, "delete-replaced "+stackType)
+	created := slices.Index(ops, "create-replacement "+stackType)
+	assert.True(t, 0 <= deleted && deleted < created, "the order was %v", ops)
+	assert.Equal(t, http.StatusOK, call(t, s.output("apiGatewayUrl"), key).status)
+
+	s.set("modelName", "songs-model")
+	s.set("apiName", "songs-api")
+	s.up()
+	assert.Equal(t, "songs-model-local", s.output("inferenceComponentName"))
+	assert.Equal(t, http.StatusOK, call(t, s.output("apiGatewayUrl"), s.output("apiKeyValue")).status)
+	assert.Empty(t, changed(s.up("--expect-no-changes")))
 }

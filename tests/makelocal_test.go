@@ -47,7 +47,8 @@ func sh(t *testing.T, dir, line string) string {
 	return string(out)
 }
 
-// processesOf are the running processes that were started from the folder.
+// processesOf are the running processes that were started from the folder,
+// where the system shows them.
 func processesOf(t *testing.T, dir string) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -72,8 +73,9 @@ func TestMakeLocal(t *testing.T) {
 	out := sh(t, dir, "make local")
 	assert.Contains(t, out, `{"songs":[{"id":"1"`, "the model answered")
 	assert.Contains(t, out, "+ 23 created")
-	assert.NotEmpty(t, processesOf(t, dir))
-
+	if _, err := os.Stat("/proc/self/cmdline"); err == nil {
+		assert.NotEmpty(t, processesOf(t, dir))
+	}
 	_, printed, found := strings.Cut(out, "Call it yourself:")
 	require.True(t, found, out)
 	curl, _, _ := strings.Cut(strings.TrimSpace(printed), "\n")

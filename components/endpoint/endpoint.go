@@ -44,7 +44,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	parent := pulumi.Parent(endpoint)
 
-	model, err := newModel(ctx, name, args, parent)
+	model, err := newModel(ctx, args, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 // newModel leaves the model's name to Pulumi: everything in a model but its
 // tags replaces it, and the new one must exist before the component lets go of
 // the old one.
-func newModel(ctx *pulumi.Context, name string, args *Args, parent pulumi.ResourceOption) (*sagemaker.Model, error) {
+func newModel(ctx *pulumi.Context, args *Args, parent pulumi.ResourceOption) (*sagemaker.Model, error) {
 	modelArgs := &sagemaker.ModelArgs{
 		ExecutionRoleArn: args.ExecutionRoleArn,
 		PrimaryContainer: &sagemaker.ModelPrimaryContainerArgs{
@@ -85,9 +85,10 @@ func newModel(ctx *pulumi.Context, name string, args *Args, parent pulumi.Resour
 			SecurityGroupIds: pulumi.ToStringArray(args.VPC.SecurityGroupIDs),
 		}
 	}
-	model, err := sagemaker.NewModel(ctx, name, modelArgs, parent)
+	// The logical name is what Pulumi makes the physical one of.
+	model, err := sagemaker.NewModel(ctx, args.InferenceComponentName, modelArgs, parent)
 	if err != nil {
-		return nil, fmt.Errorf("model %q: %w", name, err)
+		return nil, fmt.Errorf("model %q: %w", args.InferenceComponentName, err)
 	}
 	return model, nil
 }
@@ -119,16 +120,24 @@ func newStack(ctx *pulumi.Context, name string, args *Args, model *sagemaker.Mod
 		parameters[paramSecurityGroupIDs] = pulumi.String(strings.Join(args.VPC.SecurityGroupIDs, ","))
 	}
 	stack, err := cloudformation.NewStack(ctx, name, &cloudformation.StackArgs{
+		// CloudFormation wants a letter first, which SageMaker does not.
+		Name: pulumi.String("inference-" + args.EndpointName),
 		TemplateBody: pulumi.String(newTemplate(shape{
 			accelerators: args.Accelerators > 0,
 			kms:          args.KMSKeyArn != "",
 			vpc:          args.VPC != nil,
 		})),
 		Parameters: parameters,
-		// A stack whose creation failed cannot be updated, only deleted; this
-		// way the next update starts afresh.
+		// A stack whose creation failed cannot be updated, only deleted. With
+		// this it is deleted at once, a refresh notices, and the next update
+		// starts afresh.
 		OnFailure: pulumi.String("DELETE"),
-	}, parent, pulumi.Timeouts(&pulumi.CustomTimeouts{Create: stackTimeout, Update: stackTimeout, Delete: stackTimeout}))
+	}, parent,
+		// UpdateInferenceComponent takes no other endpoint and no other name, and
+		// the names are taken until the old stack is gone.
+		pulumi.ReplaceOnChanges([]string{"parameters." + paramEndpointName, "parameters." + paramComponentName}),
+		pulumi.DeleteBeforeReplace(true),
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: stackTimeout, Update: stackTimeout, Delete: stackTimeout}))
 	if err != nil {
 		return nil, fmt.Errorf("stack %q: %w", name, err)
 	}

@@ -48,6 +48,7 @@ func newScaling(ctx *pulumi.Context, name string, args *Args, stack *cloudformat
 		return fmt.Errorf("scalable target %q: %w", name, err)
 	}
 	_, err = appautoscaling.NewPolicy(ctx, name+"-tracking", &appautoscaling.PolicyArgs{
+		Name:              pulumi.String(args.InferenceComponentName + "-tracking"),
 		PolicyType:        pulumi.String("TargetTrackingScaling"),
 		ServiceNamespace:  target.ServiceNamespace,
 		ScalableDimension: target.ScalableDimension,
@@ -65,6 +66,7 @@ func newScaling(ctx *pulumi.Context, name string, args *Args, stack *cloudformat
 		return fmt.Errorf("target tracking policy %q: %w", name, err)
 	}
 	wake, err := appautoscaling.NewPolicy(ctx, name+"-wake", &appautoscaling.PolicyArgs{
+		Name:              pulumi.String(args.InferenceComponentName + "-wake"),
 		PolicyType:        pulumi.String("StepScaling"),
 		ServiceNamespace:  target.ServiceNamespace,
 		ScalableDimension: target.ScalableDimension,
@@ -92,6 +94,7 @@ func newScaling(ctx *pulumi.Context, name string, args *Args, stack *cloudformat
 // trips.
 func newWakeAlarm(ctx *pulumi.Context, name string, args *Args, wake *appautoscaling.Policy, parent pulumi.ResourceOption) error {
 	_, err := cloudwatch.NewMetricAlarm(ctx, name+"-wake", &cloudwatch.MetricAlarmArgs{
+		Name:               pulumi.String(args.InferenceComponentName + "-wake"),
 		AlarmDescription:   pulumi.String("A request found no copy of the model; starts one."),
 		Namespace:          pulumi.String(metricNamespace),
 		MetricName:         pulumi.String(noCapacityMetric),

@@ -81,15 +81,18 @@ var LogRetentionDays = []int{
 
 var (
 	stageName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
-	routePath = regexp.MustCompile(`^(/[a-zA-Z0-9._~-]+)+$`)
+	routePath = regexp.MustCompile(`^(/[a-zA-Z0-9._-]+)+$`)
 	origin    = regexp.MustCompile(`^(\*|https?://[a-zA-Z0-9.-]+(:[0-9]{1,5})?)$`)
 	methods   = []string{
 		http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut,
 	}
 )
 
-// ValidPath says whether a route may have the path.
-func ValidPath(path string) bool { return routePath.MatchString(path) }
+// ValidPath says whether a route may have the path. API Gateway keeps /ping and
+// /sping for its own health check.
+func ValidPath(path string) bool {
+	return routePath.MatchString(path) && path != "/ping" && path != "/sping"
+}
 
 // ValidOrigin says whether CORS can be configured with the origin.
 func ValidOrigin(value string) bool { return origin.MatchString(value) }
@@ -141,7 +144,7 @@ func (r Route) problems() []string {
 		problems = append(problems, "Method must be one of "+strings.Join(methods, ", "))
 	}
 	if !ValidPath(r.Path) {
-		problems = append(problems, "Path must be segments of letters, digits and ._~- that each begin with /")
+		problems = append(problems, "Path must be segments of letters, digits and ._- that each begin with /, and not /ping or /sping")
 	}
 	if r.OperationID == "" {
 		problems = append(problems, "OperationID is empty; client generators name the call by it")

@@ -135,11 +135,12 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigateway.Rest
 // a best-effort basis and does not want keys taken for authentication (API
 // Gateway developer guide, "Usage plans and API keys").
 func newKey(ctx *pulumi.Context, name string, args *Args, stage *apigateway.Stage, parent pulumi.ResourceOption) (*apigateway.ApiKey, error) {
-	key, err := apigateway.NewApiKey(ctx, name, &apigateway.ApiKeyArgs{}, parent)
+	key, err := apigateway.NewApiKey(ctx, name, &apigateway.ApiKeyArgs{Name: pulumi.String(args.APIName)}, parent)
 	if err != nil {
 		return nil, fmt.Errorf("API key %q: %w", name, err)
 	}
 	plan, err := apigateway.NewUsagePlan(ctx, name, &apigateway.UsagePlanArgs{
+		Name: pulumi.String(args.APIName),
 		ApiStages: apigateway.UsagePlanApiStageArray{&apigateway.UsagePlanApiStageArgs{
 			ApiId: stage.RestApi, Stage: stage.StageName,
 		}},

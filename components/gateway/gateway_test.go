@@ -209,6 +209,7 @@ func TestParseSchema(t *testing.T) {
 		"not JSON":         {`{`, []string{"not a JSON object"}},
 		"not an object":    {`[]`, []string{"not a JSON object"}},
 		"all at once":      {`{"default":1,"properties":{"a":{"readOnly":true}}}`, []string{`/default`, `/properties/a/readOnly`}},
+		"not checked":      {`{"type":"array","items":{},"minItems":1}`, []string{"/minItems"}},
 		"inside items":     {`{"items":{"exclusiveMinimum":true}}`, []string{"/items/exclusiveMinimum"}},
 		"inside anyOf":     {`{"anyOf":[{},{"example":1}]}`, []string{"/anyOf/1/example"}},
 		"closed object":    {`{"additionalProperties":false}`, nil},

@@ -52,7 +52,9 @@ var upstreamErrors = []upstream{
 
 // gatewayErrors are the responses that API Gateway gives by itself, by its
 // names for them. Status 0 leaves API Gateway's own: on the two defaults a
-// status would rewrite every 4xx and 5xx.
+// status would rewrite every 4xx and 5xx. REQUEST_TOO_LARGE is not among them,
+// because API Gateway does not let it be changed (developer guide, "Important
+// notes for REST APIs"): a body over 10 MB gets AWS's own answer.
 var gatewayErrors = map[string]answer{
 	"DEFAULT_4XX":                  {0, "BadRequest", "The request was refused.", 0},
 	"DEFAULT_5XX":                  {0, "InternalError", "The API failed to handle the request.", 0},
@@ -64,7 +66,6 @@ var gatewayErrors = map[string]answer{
 	"INVALID_API_KEY":              {403, "InvalidApiKey", "The x-api-key header is missing or holds no valid key.", 0},
 	"MISSING_AUTHENTICATION_TOKEN": {403, "NoSuchRoute", "The API has no such method and path.", 0},
 	"QUOTA_EXCEEDED":               {429, "QuotaExceeded", "The key's quota for this month is used up.", 0},
-	"REQUEST_TOO_LARGE":            {413, "RequestTooLarge", "The request body is larger than 10 MB.", 0},
 	"THROTTLED":                    {429, "TooManyRequests", "Too many requests. Try again after the time in Retry-After.", retryAfterThrottle},
 	"UNSUPPORTED_MEDIA_TYPE":       {415, "UnsupportedMediaType", "Send the body as application/json.", 0},
 }

@@ -12,15 +12,15 @@ import (
 )
 
 // Keywords of JSON Schema draft 4 that API Gateway honours in a model. It
-// ignores others such as default, readOnly, discriminator and exclusiveMinimum
-// (API Gateway developer guide, "Important notes for REST APIs"), and a schema
+// ignores others such as default, readOnly, discriminator and exclusiveMinimum,
+// and minItems and maxItems in a model that was imported (API Gateway developer guide, "Important notes for REST APIs"), and a schema
 // that is half ignored promises what nobody checks. $schema is read and
 // dropped, since OpenAPI has no place for it.
 var schemaKeywords = map[string]keyword{
 	"$schema": plain, "title": plain, "description": plain, "type": plain, "enum": plain, "required": plain,
 	"minimum": plain, "maximum": plain, "multipleOf": plain,
 	"minLength": plain, "maxLength": plain, "pattern": plain,
-	"minItems": plain, "maxItems": plain, "uniqueItems": plain,
+	"uniqueItems":   plain,
 	"minProperties": plain, "maxProperties": plain,
 	"properties": schemaMap, "items": oneSchema, "additionalProperties": oneSchema, "not": oneSchema,
 	"allOf": schemaList, "anyOf": schemaList, "oneOf": schemaList,

@@ -3,6 +3,7 @@
 package image
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -13,6 +14,9 @@ import (
 
 // Type is the component's Pulumi type token.
 const Type = "scaletozero:image:Image"
+
+// buildType is the resource that awsx builds and pushes with.
+const buildType = "docker-build:index:Image"
 
 // keptImages is how many pushed images the repository keeps: enough to roll
 // back, few enough not to be paid for.
@@ -42,7 +46,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if args == nil || args.RepositoryName == "" || args.Platform == "" {
 		return nil, fmt.Errorf("image %q: %w", name, errors.New("RepositoryName, Context and Platform are required"))
 	}
-	tag, err := contentTag(args.Context)
+	tag, err := contentTag(args.Context, args.Platform)
 	if err != nil {
 		return nil, fmt.Errorf("image %q: %w", name, err)
 	}
@@ -54,6 +58,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	repository, err := awsxecr.NewRepository(ctx, name, &awsxecr.RepositoryArgs{
 		Name:               pulumi.String(args.RepositoryName),
 		ImageTagMutability: pulumi.String("IMMUTABLE"),
+		// The images came from here and go with the stack; ECR deletes no
+		// repository that has any otherwise.
+		ForceDelete: pulumi.Bool(true),
 		ImageScanningConfiguration: &ecr.RepositoryImageScanningConfigurationArgs{
 			ScanOnPush: pulumi.Bool(true),
 		},
@@ -75,7 +82,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		// The tag that awsx would make depends on the folder's name only, so
 		// with immutable tags the second push would be refused.
 		ImageTag: pulumi.String(tag),
-	}, parent)
+	}, parent, pulumi.Transforms([]pulumi.ResourceTransform{forSageMaker}))
 	if err != nil {
 		return nil, fmt.Errorf("image %q: %w", name, err)
 	}
@@ -84,4 +91,28 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("image %q: %w", name, err)
 	}
 	return image, nil
+}
+
+// forSageMaker changes the build that awsx registers, which has no arguments
+// for it.
+//
+// SageMaker takes images with Docker's manifest only, and BuildKit makes OCI's
+// by default (aws/amazon-sagemaker-feedback#180, moby/buildkit#6824).
+//
+// awsx names the build after the tag, so new content is a new resource, and the
+// old one would be deleted from the registry with its image: the one to roll
+// back to, or even the one in use, where the content changed and the image did
+// not. The repository's lifecycle policy removes old images instead.
+func forSageMaker(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
+	if args.Type != buildType {
+		return nil
+	}
+	// A build either pushes or exports; the export pushes too.
+	delete(args.Props, "push")
+	args.Props["exports"] = pulumi.Array{pulumi.Map{"registry": pulumi.Map{
+		"ociMediaTypes": pulumi.Bool(false),
+		"push":          pulumi.Bool(true),
+	}}}
+	args.Opts.RetainOnDelete = true
+	return &pulumi.ResourceTransformResult{Props: args.Props, Opts: args.Opts}
 }

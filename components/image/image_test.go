@@ -55,6 +55,7 @@ func TestImageRepository(t *testing.T) {
 			assert.True(t, repository["imageScanningConfiguration"].ObjectValue()["scanOnPush"].BoolValue())
 			rules := repository["lifecyclePolicy"].ObjectValue()["rules"].ArrayValue()
 			assert.Equal(t, 10.0, rules[0].ObjectValue()["maximumNumberOfImages"].NumberValue())
+			assert.True(t, repository["forceDelete"].BoolValue(), "ECR deletes no repository with images otherwise")
 			assert.Equal(t, "linux/amd64", only(t, graph, imageToken)["platform"].StringValue())
 		})
 	}
@@ -75,7 +76,10 @@ func TestImageTagFollowsTheContent(t *testing.T) {
 	third := tag()
 	assert.NotEqual(t, second, third, "another name")
 	require.NoError(t, os.Chmod(filepath.Join(dir, "other.go"), 0o700))
-	assert.NotEqual(t, third, tag(), "another mode")
+	fourth := tag()
+	assert.NotEqual(t, third, fourth, "now executable")
+	require.NoError(t, os.Chmod(filepath.Join(dir, "other.go"), 0o770))
+	assert.Equal(t, fourth, tag(), "a mode that depends on the checkout")
 }
 
 func TestImageRefusesBadArgs(t *testing.T) {

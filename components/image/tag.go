@@ -9,13 +9,15 @@ import (
 	"path/filepath"
 )
 
-// contentTag is a tag that changes when a file of the folder does: its path,
-// its mode or its content.
-func contentTag(dir string) (string, error) {
+// contentTag is a tag that changes with the platform and when a file of the
+// folder does: its path, its content or whether it can be executed. Other modes
+// depend on who checked the folder out.
+func contentTag(dir, platform string) (string, error) {
 	if _, err := os.Stat(filepath.Join(dir, "Dockerfile")); err != nil {
 		return "", fmt.Errorf("the build context %q has no Dockerfile: %w", dir, err)
 	}
 	hash := sha256.New()
+	fmt.Fprintf(hash, "%q\n", platform)
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -33,8 +35,8 @@ func contentTag(dir string) (string, error) {
 			return err
 		}
 		// The lengths keep a name's end apart from its content's start.
-		_, err = fmt.Fprintf(hash, "%q %v %d\n%s", filepath.ToSlash(relative), info.Mode(), len(content), content)
-		return err
+		fmt.Fprintf(hash, "%q %v %t %d\n%s", filepath.ToSlash(relative), info.Mode().Type(), info.Mode()&0o100 != 0, len(content), content)
+		return nil
 	})
 	if err != nil {
 		return "", fmt.Errorf("reading the build context %q: %w", dir, err)

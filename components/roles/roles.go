@@ -121,7 +121,11 @@ func newRole(ctx *pulumi.Context, name string, parent pulumi.Resource, physicalN
 	_, err = iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
 		Role:   role.Name,
 		Policy: pulumi.String(policy.String()),
-	}, pulumi.Parent(role))
+		// The component is the parent, not the role: who depends on the
+		// component then waits for the policy too, and on destroy SageMaker
+		// still has its permissions while the endpoint goes. Pulumi does not
+		// count the children of a resource that is no component.
+	}, pulumi.Parent(parent))
 	if err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("policy of role %q: %w", name, err)
 	}

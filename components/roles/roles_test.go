@@ -2,8 +2,10 @@ package roles_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -132,6 +134,29 @@ func TestRolesTrust(t *testing.T) {
 			assert.Equal(t, map[string]string{"Service": "apigateway.amazonaws.com"}, trust.Statement[0].Principal)
 		default:
 			assert.Failf(t, "unexpected role", "%s", role.Name)
+		}
+	}
+}
+
+// Who depends on the component must wait for the policies, too: the endpoint
+// would otherwise start without them and, on destroy, outlive them.
+func TestRolesGiveTheirPoliciesToTheirDependents(t *testing.T) {
+	graph, err := recorder.Run("dev", func(ctx *pulumi.Context) error {
+		granted, err := roles.New(ctx, "songs", args())
+		if err != nil {
+			return err
+		}
+		_, err = iam.NewRole(ctx, "dependent", &iam.RoleArgs{AssumeRolePolicy: pulumi.String("{}")},
+			pulumi.DependsOn([]pulumi.Resource{granted}))
+		return err
+	})
+	require.NoError(t, err)
+	for _, role := range graph.OfType("aws:iam/role:Role") {
+		if role.Name == "dependent" {
+			waits := strings.Join(role.DependsOn, " ")
+			for _, policy := range []string{"songs-execution", "songs-gateway"} {
+				assert.Contains(t, waits, "aws:iam/rolePolicy:RolePolicy::"+policy)
+			}
 		}
 	}
 }

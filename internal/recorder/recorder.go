@@ -46,6 +46,7 @@ type Graph struct {
 	preview   bool
 	failing   string
 	config    map[string]string
+	secrets   []string
 	Resources []Resource
 }
 
@@ -61,6 +62,9 @@ func Failing(token string) Option { return func(g *Graph) { g.failing = token } 
 // Config gives the stack configuration, by full key.
 func Config(values map[string]string) Option { return func(g *Graph) { g.config = values } }
 
+// SecretKeys says which configuration values were given as secrets.
+func SecretKeys(keys ...string) Option { return func(g *Graph) { g.secrets = keys } }
+
 // Run runs the program in the stack.
 func Run(stack string, program pulumi.RunFunc, options ...Option) (*Graph, error) {
 	g := &Graph{}
@@ -69,7 +73,9 @@ func Run(stack string, program pulumi.RunFunc, options ...Option) (*Graph, error
 	}
 	err := pulumi.RunErr(program,
 		pulumi.WithMocks(Project, stack, g),
-		func(info *pulumi.RunInfo) { info.DryRun, info.Config = g.preview, g.config })
+		func(info *pulumi.RunInfo) {
+			info.DryRun, info.Config, info.ConfigSecretKeys = g.preview, g.config, g.secrets
+		})
 	slices.SortFunc(g.Resources, func(a, b Resource) int {
 		return strings.Compare(a.Type+" "+a.Name, b.Type+" "+b.Name)
 	})

@@ -45,9 +45,11 @@ type Settings struct {
 	Accelerators          int
 	StartupTimeoutSeconds int
 	Environment           map[string]string
-	SubnetIDs             []string
-	SecurityGroupIDs      []string
-	KMSKeyArn             string
+	// SecretEnvironment says that a value in Environment was given as a secret.
+	SecretEnvironment bool
+	SubnetIDs         []string
+	SecurityGroupIDs  []string
+	KMSKeyArn         string
 
 	RoutePath     string
 	RequestSchema *openapi3.Schema
@@ -75,7 +77,7 @@ func (s Source) set(key string) (string, bool) {
 // Load reads the configuration of the running stack.
 func Load(ctx *pulumi.Context) (*Settings, error) {
 	own, cloud := config.New(ctx, ""), config.New(ctx, "aws")
-	return Parse(ctx.Stack(), func(key string) (string, bool) {
+	s, err := Parse(ctx.Stack(), func(key string) (string, bool) {
 		get := own.Try
 		if name, ok := strings.CutPrefix(key, "aws:"); ok {
 			key, get = name, cloud.Try
@@ -83,6 +85,11 @@ func Load(ctx *pulumi.Context) (*Settings, error) {
 		value, err := get(key)
 		return value, err == nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.SecretEnvironment = ctx.IsConfigSecret(ctx.Project() + ":environment")
+	return s, nil
 }
 
 // Parse reads the configuration of a stack from its source. The error lists
@@ -154,6 +161,16 @@ func (s *Settings) Platform() string {
 		return "linux/arm64"
 	}
 	return "linux/amd64"
+}
+
+// ContainerEnvironment is the environment as the model gets it: secret as a
+// whole if any of it was given as a secret.
+func (s *Settings) ContainerEnvironment() pulumi.StringMapInput {
+	environment := pulumi.ToStringMap(s.Environment)
+	if !s.SecretEnvironment {
+		return environment
+	}
+	return pulumi.ToSecret(environment).(pulumi.StringMapOutput)
 }
 
 // VPC is where the containers are, or nil for SageMaker's own network.

@@ -200,6 +200,8 @@ func TestRefused(t *testing.T) {
 		"route with parameter": {values{"routePath": "/infer/{id}"}, "routePath"},
 		"two origins":          {values{"corsAllowOrigin": "https://a.example, https://b.example"}, "one origin"},
 		"origin with path":     {values{"corsAllowOrigin": "https://a.example/app"}, "one origin"},
+		"route with tilde":     {values{"routePath": "/~me/infer"}, "routePath"},
+		"reserved route":       {values{"routePath": "/ping"}, "routePath"},
 		"rate":                 {values{"rateLimit": "0"}, "rateLimit"},
 		"burst":                {values{"burstLimit": "0"}, "burstLimit"},
 		"quota":                {values{"monthlyQuota": "0"}, "monthlyQuota"},
