@@ -47,13 +47,6 @@ func run(t *testing.T, args *endpoint.Args, options ...recorder.Option) *recorde
 	return graph
 }
 
-func only(t *testing.T, graph *recorder.Graph, token string) recorder.Resource {
-	t.Helper()
-	found := graph.OfType(token)
-	require.Len(t, found, 1, token)
-	return found[0]
-}
-
 // template is the stack's template, of which the tests look at the parts that
 // AWS is particular about.
 type template struct {
@@ -67,7 +60,7 @@ type template struct {
 func templateOf(t *testing.T, graph *recorder.Graph) template {
 	t.Helper()
 	var parsed template
-	body := only(t, graph, stackToken).Inputs["templateBody"].StringValue()
+	body := graph.Only(t, stackToken).Inputs["templateBody"].StringValue()
 	require.NoError(t, json.Unmarshal([]byte(body), &parsed))
 	return parsed
 }
@@ -80,14 +73,14 @@ func TestEndpointScalesFromZero(t *testing.T) {
 			graph := run(t, args(), options...)
 			assert.Empty(t, graph.Orphans())
 
-			parameters := only(t, graph, stackToken).Inputs["parameters"].ObjectValue()
+			parameters := graph.Only(t, stackToken).Inputs["parameters"].ObjectValue()
 			assert.Equal(t, "0", parameters["MinInstanceCount"].StringValue())
 			assert.Equal(t, "3", parameters["MaxInstanceCount"].StringValue())
 			assert.Equal(t, "1", parameters["CopyCount"].StringValue())
 			assert.Equal(t, "0.5", parameters["CpuCores"].StringValue())
 			assert.Equal(t, "songs-endpoint-dev", parameters["EndpointName"].StringValue())
 
-			target := only(t, graph, targetToken)
+			target := graph.Only(t, targetToken)
 			assert.Equal(t, 0.0, target.Inputs["minCapacity"].NumberValue())
 			assert.Equal(t, 3.0, target.Inputs["maxCapacity"].NumberValue())
 			assert.Equal(t, "inference-component/songs-dev", target.Inputs["resourceId"].StringValue())
@@ -116,7 +109,7 @@ func TestEndpointVariantNamesNoModel(t *testing.T) {
 
 func TestEndpointAlarmWakesOnOneRequest(t *testing.T) {
 	graph := run(t, args())
-	alarm := only(t, graph, alarmToken).Inputs
+	alarm := graph.Only(t, alarmToken).Inputs
 	assert.Equal(t, "NoCapacityInvocationFailures", alarm["metricName"].StringValue())
 	assert.Equal(t, "GreaterThanOrEqualToThreshold", alarm["comparisonOperator"].StringValue())
 	assert.Equal(t, 1.0, alarm["threshold"].NumberValue())
@@ -137,7 +130,7 @@ func TestEndpointTemplateHasOptionalPartsOnlyWhereAsked(t *testing.T) {
 	for _, name := range []string{"AcceleratorDevices", "KmsKeyId", "SubnetIds", "SecurityGroupIds"} {
 		assert.NotContains(t, templateOf(t, plain).Parameters, name)
 	}
-	assert.NotContains(t, only(t, plain, modelToken).Inputs, resourceKey("vpcConfig"))
+	assert.NotContains(t, plain.Only(t, modelToken).Inputs, resourceKey("vpcConfig"))
 
 	a := args()
 	a.Accelerators, a.KMSKeyArn = 1, "arn:aws:kms:ap-northeast-1:123456789012:key/k"
@@ -150,9 +143,9 @@ func TestEndpointTemplateHasOptionalPartsOnlyWhereAsked(t *testing.T) {
 	needs := parsed.Resources["InferenceComponent"].Properties["Specification"].(map[string]any)["ComputeResourceRequirements"]
 	assert.Equal(t, ref("AcceleratorDevices"), needs.(map[string]any)["NumberOfAcceleratorDevicesRequired"])
 
-	parameters := only(t, full, stackToken).Inputs["parameters"].ObjectValue()
+	parameters := full.Only(t, stackToken).Inputs["parameters"].ObjectValue()
 	assert.Equal(t, "subnet-2,subnet-1", parameters["SubnetIds"].StringValue(), "SageMaker compares the order with the model's")
-	subnets := only(t, full, modelToken).Inputs["vpcConfig"].ObjectValue()["subnets"].ArrayValue()
+	subnets := full.Only(t, modelToken).Inputs["vpcConfig"].ObjectValue()["subnets"].ArrayValue()
 	assert.Equal(t, "subnet-2", subnets[0].StringValue())
 }
 
@@ -166,8 +159,8 @@ func TestEndpointParametersMatchTheTemplate(t *testing.T) {
 	for name, a := range map[string]*endpoint.Args{"plain": args(), "full": a} {
 		t.Run(name, func(t *testing.T) {
 			graph := run(t, a)
-			body := only(t, graph, stackToken).Inputs["templateBody"].StringValue()
-			given := only(t, graph, stackToken).Inputs["parameters"].ObjectValue()
+			body := graph.Only(t, stackToken).Inputs["templateBody"].StringValue()
+			given := graph.Only(t, stackToken).Inputs["parameters"].ObjectValue()
 			declared := templateOf(t, graph).Parameters
 			assert.Len(t, given, len(declared))
 			for parameter := range declared {
@@ -186,7 +179,7 @@ func TestEndpointSurvivesAnUnknownImage(t *testing.T) {
 		return err
 	}, recorder.Preview)
 	require.NoError(t, err)
-	assert.Equal(t, "0", only(t, graph, stackToken).Inputs["parameters"].ObjectValue()["MinInstanceCount"].StringValue(),
+	assert.Equal(t, "0", graph.Only(t, stackToken).Inputs["parameters"].ObjectValue()["MinInstanceCount"].StringValue(),
 		"an unknown image hides nothing else")
 }
 

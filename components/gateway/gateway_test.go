@@ -61,18 +61,11 @@ func run(t *testing.T, args *gateway.Args, options ...recorder.Option) *recorder
 	return graph
 }
 
-func only(t *testing.T, graph *recorder.Graph, token string) recorder.Resource {
-	t.Helper()
-	found := graph.OfType(token)
-	require.Len(t, found, 1, token)
-	return found[0]
-}
-
 func TestGatewayIsKnownAtPreview(t *testing.T) {
 	known, preview := run(t, args(t)), run(t, args(t), recorder.Preview)
-	body := only(t, preview, apiToken).Inputs["body"]
+	body := preview.Only(t, apiToken).Inputs["body"]
 	require.True(t, body.IsString(), "the pack judges the document at preview")
-	assert.Equal(t, only(t, known, apiToken).Inputs["body"], body)
+	assert.Equal(t, known.Only(t, apiToken).Inputs["body"], body)
 	assert.Empty(t, known.Orphans())
 	assert.Empty(t, preview.Orphans())
 	assert.Len(t, preview.Resources, len(known.Resources))
@@ -80,23 +73,23 @@ func TestGatewayIsKnownAtPreview(t *testing.T) {
 
 func TestGatewayRedeploysWithTheDocument(t *testing.T) {
 	graph := run(t, args(t))
-	api := only(t, graph, apiToken).Inputs
+	api := graph.Only(t, apiToken).Inputs
 	assert.Equal(t, "overwrite", api["putRestApiMode"].StringValue())
 	assert.True(t, api["failOnWarnings"].BoolValue(), "API Gateway swallows what it does not understand otherwise")
 
 	digest := sha256.Sum256([]byte(api["body"].StringValue()))
-	deployment := only(t, graph, deploymentToken).Inputs
+	deployment := graph.Only(t, deploymentToken).Inputs
 	assert.Equal(t, hex.EncodeToString(digest[:]), deployment["triggers"].ObjectValue()["document"].StringValue())
 	assert.NotContains(t, deployment, "stageName", "replacing the deployment would take the stage away")
 
 	changed := args(t)
 	changed.Routes[0].Path = "/v2/infer"
-	assert.NotEqual(t, deployment["triggers"], only(t, run(t, changed), deploymentToken).Inputs["triggers"])
+	assert.NotEqual(t, deployment["triggers"], run(t, changed).Only(t, deploymentToken).Inputs["triggers"])
 }
 
 func TestGatewayStage(t *testing.T) {
 	graph := run(t, args(t))
-	stage := only(t, graph, stageToken).Inputs
+	stage := graph.Only(t, stageToken).Inputs
 	assert.True(t, stage["xrayTracingEnabled"].BoolValue())
 	access := stage["accessLogSettings"].ObjectValue()
 	var format map[string]string
@@ -104,7 +97,7 @@ func TestGatewayStage(t *testing.T) {
 	assert.Equal(t, "$context.identity.apiKeyId", format["apiKeyId"])
 	assert.NotContains(t, access["format"].StringValue(), "identity.apiKey\"", "the key itself is never logged")
 
-	settings := only(t, graph, settingsToken).Inputs["settings"].ObjectValue()
+	settings := graph.Only(t, settingsToken).Inputs["settings"].ObjectValue()
 	assert.False(t, settings["dataTraceEnabled"].BoolValue())
 	assert.True(t, settings["metricsEnabled"].BoolValue())
 	assert.Equal(t, 10.0, settings["throttlingRateLimit"].NumberValue())
@@ -120,15 +113,15 @@ func TestGatewayStage(t *testing.T) {
 
 func TestGatewayKeyAndPlan(t *testing.T) {
 	graph := run(t, args(t))
-	assert.Contains(t, only(t, graph, keyToken).Secrets, "value")
-	assert.NotContains(t, only(t, graph, keyToken).Inputs, "value", "API Gateway makes the key")
-	plan := only(t, graph, planToken).Inputs
+	assert.Contains(t, graph.Only(t, keyToken).Secrets, "value")
+	assert.NotContains(t, graph.Only(t, keyToken).Inputs, "value", "API Gateway makes the key")
+	plan := graph.Only(t, planToken).Inputs
 	assert.Equal(t, 10.0, plan["throttleSettings"].ObjectValue()["rateLimit"].NumberValue())
 	assert.Equal(t, 20.0, plan["throttleSettings"].ObjectValue()["burstLimit"].NumberValue())
 	assert.Equal(t, 10_000.0, plan["quotaSettings"].ObjectValue()["limit"].NumberValue())
 	assert.Equal(t, "MONTH", plan["quotaSettings"].ObjectValue()["period"].StringValue())
 	assert.Equal(t, "dev", plan["apiStages"].ArrayValue()[0].ObjectValue()["stage"].StringValue())
-	planKey := only(t, graph, planKeyToken)
+	planKey := graph.Only(t, planKeyToken)
 	assert.Equal(t, "songs-api-dev-id", planKey.Inputs["keyId"].StringValue())
 	assert.Contains(t, planKey.Secrets, "value", "the provider repeats the key here in plain text")
 }
@@ -139,10 +132,10 @@ func TestGatewayAccountIsManagedOnlyWhereAskedAndKept(t *testing.T) {
 	managed := args(t)
 	managed.ManageAccount = true
 	graph := run(t, managed)
-	assert.True(t, only(t, graph, accountToken).Retained)
-	assert.True(t, only(t, graph, "aws:iam/role:Role").Retained, "without its role the setting is dead")
-	assert.True(t, only(t, graph, "aws:iam/rolePolicyAttachment:RolePolicyAttachment").Retained)
-	assert.Contains(t, strings.Join(only(t, graph, stageToken).DependsOn, " "),
+	assert.True(t, graph.Only(t, accountToken).Retained)
+	assert.True(t, graph.Only(t, "aws:iam/role:Role").Retained, "without its role the setting is dead")
+	assert.True(t, graph.Only(t, "aws:iam/rolePolicyAttachment:RolePolicyAttachment").Retained)
+	assert.Contains(t, strings.Join(graph.Only(t, stageToken).DependsOn, " "),
 		accountToken, "a stage with logs is refused before the role is set")
 }
 

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -37,26 +36,19 @@ func run(t *testing.T, dir string, options ...recorder.Option) *recorder.Graph {
 	return graph
 }
 
-func only(t *testing.T, graph *recorder.Graph, token string) resource.PropertyMap {
-	t.Helper()
-	found := graph.OfType(token)
-	require.Len(t, found, 1, token)
-	return found[0].Inputs
-}
-
 func TestImageRepository(t *testing.T) {
 	for name, options := range map[string][]recorder.Option{"update": nil, "preview": {recorder.Preview}} {
 		t.Run(name, func(t *testing.T) {
 			graph := run(t, buildContext(t), options...)
 			assert.Empty(t, graph.Orphans())
-			repository := only(t, graph, repositoryToken)
+			repository := graph.Only(t, repositoryToken).Inputs
 			assert.Equal(t, "songs-dev", repository["name"].StringValue())
 			assert.Equal(t, "IMMUTABLE", repository["imageTagMutability"].StringValue())
 			assert.True(t, repository["imageScanningConfiguration"].ObjectValue()["scanOnPush"].BoolValue())
 			rules := repository["lifecyclePolicy"].ObjectValue()["rules"].ArrayValue()
 			assert.Equal(t, 10.0, rules[0].ObjectValue()["maximumNumberOfImages"].NumberValue())
 			assert.True(t, repository["forceDelete"].BoolValue(), "ECR deletes no repository with images otherwise")
-			assert.Equal(t, "linux/amd64", only(t, graph, imageToken)["platform"].StringValue())
+			assert.Equal(t, "linux/amd64", graph.Only(t, imageToken).Inputs["platform"].StringValue())
 		})
 	}
 }
@@ -65,7 +57,7 @@ func TestImageRepository(t *testing.T) {
 // not be pushed again.
 func TestImageTagFollowsTheContent(t *testing.T) {
 	dir := buildContext(t)
-	tag := func() string { return only(t, run(t, dir), imageToken)["imageTag"].StringValue() }
+	tag := func() string { return run(t, dir).Only(t, imageToken).Inputs["imageTag"].StringValue() }
 	first := tag()
 	assert.Equal(t, first, tag())
 

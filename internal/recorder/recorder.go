@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -155,6 +156,16 @@ func (g *Graph) OfType(token string) []Resource {
 		}
 	}
 	return found
+}
+
+// Only is the one resource of a type; the test ends if there are none or more.
+func (g *Graph) Only(t testing.TB, token string) Resource {
+	t.Helper()
+	found := g.OfType(token)
+	if len(found) != 1 {
+		t.Fatalf("%d resources of type %s are registered; want 1", len(found), token)
+	}
+	return found[0]
 }
 
 // Orphans are the resources that descend from no component of the project:
