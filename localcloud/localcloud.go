@@ -54,11 +54,15 @@ const (
 
 // Health is the answer of HealthPath.
 type Health struct {
-	// Status is "ok", or "degraded" if something that was deployed could not be started again.
+	// Status is "ok", or "degraded" if something that was deployed could not be started again and is not mended yet.
 	Status string `json:"status"`
 	// Problem says what could not be started.
-	Problem   string `json:"problem,omitempty"`
-	PID       int    `json:"pid"`
+	Problem string `json:"problem,omitempty"`
+	PID     int    `json:"pid"`
+	// StateDir is the state directory, as an absolute path.
+	StateDir string `json:"stateDir"`
+	// Origin says what the local cloud was started from.
+	Origin    Origin `json:"origin"`
 	URL       string `json:"url"`
 	Provider  string `json:"provider"`
 	Resources int    `json:"resources"`
@@ -72,20 +76,29 @@ type Cloud struct {
 	grpc     *grpc.Server
 	runtime  *endpoint.Runtime
 	provider *provider.Server
+	stateDir string
+	origin   Origin
 	addr     string
 	grpcAddr string
-	problem  error
 	serving  sync.WaitGroup
 }
 
 // Start starts a local cloud and returns once everything that was deployed before runs again. What cannot be started
-// is a Health.Problem, so that it can still be updated or destroyed.
+// is a Health.Problem, so that it can still be updated or destroyed. When ctx ends before, so does the start; a
+// started cloud runs until Close.
 //
 // Errors: another local cloud has the state directory (ErrRunning), a port is in use, an address is not loopback, the
-// model program does not exist, the state file cannot be read.
-func Start(options Options) (*Cloud, error) {
+// model program does not exist, the state file cannot be read, ctx has ended.
+func Start(ctx context.Context, options Options) (*Cloud, error) {
 	options = options.withDefaults()
 	if err := options.check(); err != nil {
+		return nil, err
+	}
+	origin, err := options.Origin()
+	if err != nil {
+		return nil, err
+	}
+	if options.StateDir, err = filepath.Abs(options.StateDir); err != nil {
 		return nil, err
 	}
 	logs := filepath.Join(options.StateDir, "logs")
@@ -96,8 +109,13 @@ func Start(options Options) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cloud{lock: lock, logger: options.Logger}
-	if err := c.start(options, logs); err != nil {
+	c := &Cloud{lock: lock, logger: options.Logger, stateDir: options.StateDir, origin: origin}
+	// From here on `localcloud stop` finds the process.
+	err = lock.publish(Health{PID: os.Getpid(), StateDir: c.stateDir, Origin: origin})
+	if err == nil {
+		err = c.start(ctx, options, logs)
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -129,16 +147,16 @@ func (o Options) check() error {
 	return nil
 }
 
-func (c *Cloud) start(options Options, logs string) error {
+func (c *Cloud) start(ctx context.Context, options Options, logs string) error {
 	store, err := provider.OpenStore(filepath.Join(options.StateDir, "state.json"))
 	if err != nil {
 		return err
 	}
-	public, err := listen(options.Addr, "--addr")
+	public, err := listen(options.Addr, "--addr", "LOCALCLOUD_ADDR")
 	if err != nil {
 		return err
 	}
-	internal, err := listen(options.ProviderAddr, "--provider-addr")
+	internal, err := listen(options.ProviderAddr, "--provider-addr", "LOCALCLOUD_PROVIDER_ADDR")
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
@@ -149,8 +167,12 @@ func (c *Cloud) start(options Options, logs string) error {
 	c.provider = provider.New(provider.Options{
 		Store: store, Runtime: c.runtime, Gateway: served, URL: c.URL(), LogDir: logs,
 	})
-	if c.problem = c.provider.Resume(context.Background()); c.problem != nil {
-		options.Logger.Error("not everything could be started again", "problem", c.problem)
+	problem := c.provider.Resume(ctx)
+	if ctx.Err() != nil {
+		return errors.Join(errors.New("interrupted before everything that was deployed ran again"), public.Close(), internal.Close())
+	}
+	if problem != nil {
+		options.Logger.Error("not everything could be started again", "problem", problem)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+HealthPath, c.serveHealth)
@@ -171,7 +193,7 @@ func (c *Cloud) serve(serve func() error) {
 }
 
 // listen refuses every address that is not loopback: the provider has no authentication, and its state holds keys.
-func listen(addr, flag string) (net.Listener, error) {
+func listen(addr, flag, variable string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("%s %q is not an address of the form 127.0.0.1:PORT", flag, addr)
@@ -181,7 +203,9 @@ func listen(addr, flag string) (net.Listener, error) {
 	}
 	listener, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("port %s of %s is in use: stop what listens there, or choose another port with %s 127.0.0.1:PORT", port, host, flag)
+		by, remedy := occupant(addr)
+		return nil, fmt.Errorf("port %s of %s is in use%s: %s, or choose another port with %s 127.0.0.1:PORT (%s)",
+			port, host, by, remedy, flag, variable)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %q: %w", flag, addr, err)
@@ -198,10 +222,11 @@ func (c *Cloud) serveHealth(w http.ResponseWriter, _ *http.Request) {
 
 func (c *Cloud) health() Health {
 	h := Health{
-		Status: "ok", PID: os.Getpid(), URL: c.URL(), Provider: c.grpcAddr, Resources: len(c.provider.Resources("")),
+		Status: "ok", PID: os.Getpid(), StateDir: c.stateDir, Origin: c.origin,
+		URL: c.URL(), Provider: c.grpcAddr, Resources: len(c.provider.Resources("")),
 	}
-	if c.problem != nil {
-		h.Status, h.Problem = "degraded", c.problem.Error()
+	if problem := c.provider.Problem(); problem != nil {
+		h.Status, h.Problem = "degraded", problem.Error()
 	}
 	return h
 }

@@ -4,14 +4,17 @@ package localcloud_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -52,7 +55,7 @@ func options(dir string) localcloud.Options {
 
 func start(t *testing.T, options localcloud.Options) *localcloud.Cloud {
 	t.Helper()
-	cloud, err := localcloud.Start(options)
+	cloud, err := localcloud.Start(t.Context(), options)
 	require.NoError(t, err)
 	return cloud
 }
@@ -90,6 +93,17 @@ func (e engine) create(typ string, inputs props) (id string, outputs props) {
 	decoded, err := plugin.UnmarshalProperties(created.GetProperties(), plugin.MarshalOptions{})
 	require.NoError(e.t, err)
 	return created.GetId(), decoded.Mappable()
+}
+
+// update gives a stack another template.
+func (e engine) update(stack *provider.Resource, body string) {
+	e.t.Helper()
+	inputs := maps.Clone(stack.Inputs)
+	inputs["templateBody"] = body
+	news, err := plugin.MarshalProperties(resource.NewPropertyMapFromMap(inputs), plugin.MarshalOptions{})
+	require.NoError(e.t, err)
+	_, err = e.client.Update(e.t.Context(), &pulumirpc.UpdateRequest{Id: stack.ID, Urn: stack.URN, News: news})
+	require.NoError(e.t, err)
 }
 
 // template is an endpoint with one inference component.
@@ -166,7 +180,37 @@ func TestARequestReachesARealModelAndStillDoesAfterARestart(t *testing.T) {
 	degraded := start(t, broken)
 	assert.Equal(t, "degraded", degraded.Health().Status, "what cannot run again can still be destroyed")
 	assert.Contains(t, degraded.Health().Problem, "component")
+	runs, stop := context.WithCancel(t.Context())
+	stop()
 	require.NoError(t, degraded.Close())
+	_, err = localcloud.Start(runs, options(dir))
+	require.ErrorContains(t, err, "interrupted")
+
+	// The same template again is no change for a stack; another count of copies is.
+	script := filepath.Join(t.TempDir(), "model")
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\nexit 1\n"), 0o700))
+	mended := options(dir)
+	mended.Model = []string{script}
+	cloud = start(t, mended)
+	require.Equal(t, "degraded", cloud.Health().Status)
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\nexec "+model+" \"$@\"\n"), 0o700))
+	stack := cloud.Resources(provider.TypeStack)[0]
+	attach(t, cloud).update(stack, strings.Replace(template, `"CopyCount": 1`, `"CopyCount": 2`, 1))
+	assert.Equal(t, "ok", cloud.Health().Status, "what is mended is no problem any more")
+	assert.Empty(t, cloud.Health().Problem)
+	require.NoError(t, cloud.Close())
+}
+
+func TestAPortOfAnotherLocalCloud(t *testing.T) {
+	other := start(t, options(filepath.Join(t.TempDir(), "the other")))
+	second := options(t.TempDir())
+	second.Addr = strings.TrimPrefix(other.URL(), "http://")
+	_, err := localcloud.Start(t.Context(), second)
+	dir := other.Health().StateDir
+	assert.True(t, filepath.IsAbs(dir), dir)
+	require.ErrorContains(t, err, fmt.Sprintf("is in use by another localcloud (pid %d, state directory %s): "+
+		"stop it with `localcloud stop --state '%[2]s'`, or choose another port with --addr 127.0.0.1:PORT (LOCALCLOUD_ADDR)", os.Getpid(), dir))
+	require.NoError(t, other.Close())
 }
 
 func TestHealth(t *testing.T) {
@@ -200,7 +244,7 @@ func TestStartRefuses(t *testing.T) {
 		{"another machine's name", func(o *localcloud.Options) { o.ProviderAddr = "example.com:1" }, `--provider-addr "example.com:1" is not on loopback`},
 		{"no port", func(o *localcloud.Options) { o.Addr = "127.0.0.1" }, "is not an address of the form 127.0.0.1:PORT"},
 		{"a port in use", func(o *localcloud.Options) { o.Addr = taken.Addr().String() }, "port " + port + " of 127.0.0.1 is in use: stop what listens there, or choose another port with --addr"},
-		{"a provider port in use", func(o *localcloud.Options) { o.ProviderAddr = taken.Addr().String() }, "choose another port with --provider-addr"},
+		{"a provider port in use", func(o *localcloud.Options) { o.ProviderAddr = taken.Addr().String() }, "choose another port with --provider-addr 127.0.0.1:PORT (LOCALCLOUD_PROVIDER_ADDR)"},
 		{"a corrupt state", func(o *localcloud.Options) {
 			require.NoError(t, os.WriteFile(filepath.Join(o.StateDir, "state.json"), []byte("{"), 0o600))
 		}, "is not valid JSON"},
@@ -209,7 +253,7 @@ func TestStartRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			o := options(t.TempDir())
 			test.change(&o)
-			_, err := localcloud.Start(o)
+			_, err := localcloud.Start(t.Context(), o)
 			require.ErrorContains(t, err, test.want)
 			if o.StateDir != "" {
 				_, running, err := localcloud.Running(o.StateDir)
@@ -223,7 +267,7 @@ func TestStartRefuses(t *testing.T) {
 func TestOneStateDirectoryHasOneCloud(t *testing.T) {
 	dir := t.TempDir()
 	cloud := start(t, options(dir))
-	_, err := localcloud.Start(options(dir))
+	_, err := localcloud.Start(t.Context(), options(dir))
 	require.ErrorIs(t, err, localcloud.ErrRunning)
 	health, running, err := localcloud.Running(dir)
 	require.NoError(t, err)

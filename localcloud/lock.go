@@ -49,7 +49,7 @@ func (l *Lock) publish(h Health) error {
 func (l *Lock) release() error { return errors.Join(l.file.Truncate(0), l.file.Close()) }
 
 // Running returns the Health of the local cloud that runs with the state directory, as it was when it started, or
-// false if there is none. A local cloud that is still starting has no PID yet.
+// false if there is none. A local cloud that is still starting has no URL yet, and for a moment no PID.
 func Running(stateDir string) (Health, bool, error) {
 	file, err := os.Open(lockPath(stateDir))
 	if errors.Is(err, os.ErrNotExist) {

@@ -103,7 +103,7 @@ func newStack(t *testing.T) *stack {
 
 func (s *stack) startCloud() {
 	s.t.Helper()
-	cloud, err := localcloud.Start(localcloud.Options{
+	cloud, err := localcloud.Start(s.t.Context(), localcloud.Options{
 		StateDir: s.state, Addr: s.addr, ProviderAddr: "127.0.0.1:0", Model: s.model,
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -140,7 +140,7 @@ func (s *stack) env() map[string]string {
 		"PULUMI_BACKEND_URL":       "file://" + filepath.Join(s.dir, "state"),
 		"PULUMI_STACK":             s.name,
 		"PULUMI_CONFIG_PASSPHRASE": "local",
-		"PULUMI_DEBUG_PROVIDERS":   "aws:" + port + ",awsx:" + port,
+		"PULUMI_DEBUG_PROVIDERS":   "aws:" + port + ",awsx:" + port + ",docker-build:" + port,
 		"PULUMI_SKIP_UPDATE_CHECK": "1",
 		// Otherwise every command looks for the plugins that the local cloud replaces.
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

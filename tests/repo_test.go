@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tracked are the project's files that match a pattern of git.
+// tracked are the project's files that match a pattern of git, new ones too.
 func tracked(t *testing.T, patterns ...string) []string {
 	t.Helper()
-	list := exec.Command("git", append([]string{"ls-files", "--"}, patterns...)...)
+	list := exec.Command("git", append([]string{"ls-files", "--cached", "--others", "--exclude-standard", "--"}, patterns...)...)
 	list.Dir = built.root
 	out, err := list.Output()
 	require.NoError(t, err)

@@ -4,12 +4,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -28,14 +26,21 @@ const (
 	stopTimeout = 2 * time.Minute
 )
 
-// start runs `serve` with the same flags in a session of its own and returns when it is ready.
-func start(options localcloud.Options, arguments []string, out io.Writer) error {
+// start runs `serve` with the same flags in a session of its own and returns when it is ready. One that runs already is
+// left alone, unless it was started from something else than it would be now.
+func start(ctx context.Context, options localcloud.Options, arguments []string, out io.Writer) error {
 	health, running, err := localcloud.Running(options.StateDir)
 	if err != nil {
 		return err
 	}
 	if running {
-		return reportRunning(health, out)
+		upToDate, err := reportRunning(health, options, out)
+		if err != nil || upToDate {
+			return err
+		}
+		if err := stop(ctx, options.StateDir, out); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(options.StateDir, 0o700); err != nil {
 		return fmt.Errorf("the state directory cannot be made: %w", err)
@@ -44,7 +49,7 @@ func start(options localcloud.Options, arguments []string, out io.Writer) error 
 	if err != nil {
 		return fmt.Errorf("the log cannot be opened: %w", err)
 	}
-	report, err := spawn(arguments, log)
+	report, err := spawn(ctx, arguments, log)
 	if err := errors.Join(err, log.Close()); err != nil {
 		return fmt.Errorf("the background process cannot be started: %w", err)
 	}
@@ -61,20 +66,30 @@ func start(options localcloud.Options, arguments []string, out io.Writer) error 
 	return err
 }
 
-// reportRunning accepts a local cloud that runs already, if it answers.
-func reportRunning(health localcloud.Health, out io.Writer) error {
-	if health.PID == 0 {
-		return errors.New("another localcloud is just starting or stopping with this state directory: try again")
+// reportRunning accepts a local cloud that runs already, if it answers and would be started from the same now.
+func reportRunning(health localcloud.Health, options localcloud.Options, out io.Writer) (upToDate bool, err error) {
+	if health.URL == "" {
+		return false, errors.New("another localcloud is just starting or stopping with this state directory: try again, or end it with `localcloud stop`")
 	}
-	if _, err := ask(health); err != nil {
-		return fmt.Errorf("localcloud (pid %d) runs with this state directory but does not answer: %w: stop it with `localcloud stop`", health.PID, err)
+	now, err := localcloud.Ask(health.URL)
+	if err != nil {
+		return false, fmt.Errorf("localcloud (pid %d) runs with this state directory but does not answer: %w: stop it with `localcloud stop`", health.PID, err)
 	}
-	_, err := fmt.Fprintln(out, "already running:", describe(health))
-	return err
+	origin, err := options.Origin()
+	if err != nil {
+		return false, err
+	}
+	if changed := now.Origin.Changed(origin); changed != "" {
+		_, err = fmt.Fprintf(out, "starting again with the same state, since this changed: %s\n", changed)
+		return false, err
+	}
+	_, err = fmt.Fprintln(out, "already running:", describe(now))
+	return true, err
 }
 
-// spawn starts the background process and returns what it reports: ready, or why it ended.
-func spawn(arguments []string, log *os.File) (string, error) {
+// spawn starts the background process and returns what it reports: ready, or why it ended. When ctx ends before, the
+// process is told to stop.
+func spawn(ctx context.Context, arguments []string, log *os.File) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", err
@@ -95,7 +110,11 @@ func spawn(arguments []string, log *os.File) (string, error) {
 	if err := writer.Close(); err != nil {
 		return "", errors.Join(err, reader.Close())
 	}
+	stopForwarding := context.AfterFunc(ctx, func() {
+		_ = child.Process.Signal(syscall.SIGTERM) // If it has ended there is nothing to tell.
+	})
 	report, err := io.ReadAll(reader)
+	stopForwarding()
 	return strings.TrimSpace(string(report)), errors.Join(err, reader.Close(), child.Process.Release())
 }
 
@@ -121,7 +140,7 @@ func (p *parent) tell(message string) error {
 }
 
 // stop ends the background process and waits until it is gone.
-func stop(stateDir string, out io.Writer) error {
+func stop(ctx context.Context, stateDir string, out io.Writer) error {
 	health, running, err := localcloud.Running(stateDir)
 	if err != nil {
 		return err
@@ -131,12 +150,12 @@ func stop(stateDir string, out io.Writer) error {
 		return err
 	}
 	if health.PID == 0 {
-		return errors.New("localcloud is just starting or stopping: try again")
+		return errors.New("localcloud is just stopping: try again")
 	}
 	if err := syscall.Kill(health.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("localcloud (pid %d) cannot be stopped: %w", health.PID, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	if err := localcloud.WaitStopped(ctx, stateDir); err != nil {
 		return fmt.Errorf("localcloud (pid %d) was told to stop but still runs (log: %s): %w", health.PID, logPath(stateDir), err)
@@ -165,7 +184,7 @@ func providers(stateDir string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("the running localcloud says that its provider is at %q: %w", now.Provider, err)
 	}
-	_, err = fmt.Fprintf(out, "aws:%s,awsx:%s\n", port, port)
+	_, err = fmt.Fprintf(out, "aws:%[1]s,awsx:%[1]s,docker-build:%[1]s\n", port)
 	return err
 }
 
@@ -178,20 +197,12 @@ func answering(stateDir string) (localcloud.Health, error) {
 	if !running {
 		return health, fmt.Errorf("not running with state directory %s: start it with `localcloud start`", stateDir)
 	}
-	now, err := ask(health)
+	if health.URL == "" {
+		return health, errors.New("localcloud is just starting or stopping: try again")
+	}
+	now, err := localcloud.Ask(health.URL)
 	if err != nil {
 		return health, fmt.Errorf("localcloud (pid %d) runs but does not answer: %w", health.PID, err)
 	}
 	return now, nil
-}
-
-// ask gets the health over HTTP.
-func ask(h localcloud.Health) (now localcloud.Health, err error) {
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}} // Loopback needs no proxy.
-	response, err := client.Get(h.URL + localcloud.HealthPath)
-	if err != nil {
-		return now, err
-	}
-	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	return now, json.NewDecoder(response.Body).Decode(&now)
 }

@@ -30,7 +30,11 @@ Flags (the environment variable gives the default):
 `
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel) // A second signal ends the process at once.
+	err := run(ctx, os.Args[1:], os.Stdout)
+	cancel()
+	if err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(os.Stderr, "localcloud:", err)
 		}
@@ -38,7 +42,7 @@ func main() {
 	}
 }
 
-func run(arguments []string, out io.Writer) error {
+func run(ctx context.Context, arguments []string, out io.Writer) error {
 	var options localcloud.Options
 	var model string
 	flags := flag.NewFlagSet("localcloud", flag.ContinueOnError)
@@ -61,11 +65,11 @@ func run(arguments []string, out io.Writer) error {
 	options.Model = append([]string{model}, flags.Args()...)
 	switch arguments[0] {
 	case "serve":
-		return serve(options, out)
+		return serve(ctx, options, out)
 	case "start":
-		return start(options, arguments[1:], out)
+		return start(ctx, options, arguments[1:], out)
 	case "stop":
-		return stop(options.StateDir, out)
+		return stop(ctx, options.StateDir, out)
 	case "status":
 		return status(options.StateDir, out)
 	case "providers":
@@ -82,16 +86,14 @@ func env(name, otherwise string) string {
 	return otherwise
 }
 
-// serve runs until SIGINT or SIGTERM. It tells a parent that waits for it when it is ready, or why it is not.
-func serve(options localcloud.Options, out io.Writer) error {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
+// serve runs until ctx ends. It tells a parent that waits for it when it is ready, or why it is not.
+func serve(ctx context.Context, options localcloud.Options, out io.Writer) error {
 	parent, err := waitingParent()
 	if err != nil {
 		return err
 	}
 	options.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	cloud, err := localcloud.Start(options)
+	cloud, err := localcloud.Start(ctx, options)
 	if err != nil {
 		return errors.Join(err, parent.tell(err.Error()))
 	}

@@ -3,6 +3,8 @@
 package main_test
 
 import (
+	"bytes"
+	"context"
 	"net"
 	"os"
 	"os/exec"
@@ -39,7 +41,8 @@ func TestMain(m *testing.M) {
 // run runs the command and returns what it printed, and whether it succeeded.
 func run(t *testing.T, arguments ...string) (string, bool) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), command, arguments...).CombinedOutput()
+	// The test's own context has ended when it cleans up.
+	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), command, arguments...).CombinedOutput()
 	return string(out), err == nil
 }
 
@@ -75,7 +78,7 @@ func TestTheCommandInTheBackground(t *testing.T) {
 	assert.True(t, ok)
 	_, port, err := net.SplitHostPort(first.Provider)
 	require.NoError(t, err)
-	assert.Equal(t, "aws:"+port+",awsx:"+port+"\n", out)
+	assert.Equal(t, "aws:"+port+",awsx:"+port+",docker-build:"+port+"\n", out)
 
 	require.NoError(t, syscall.Kill(first.PID, syscall.SIGKILL))
 	require.NoError(t, localcloud.WaitStopped(t.Context(), dir))
@@ -97,6 +100,61 @@ func TestTheCommandInTheBackground(t *testing.T) {
 	assert.False(t, running)
 }
 
+func TestStartTakesUpWhatChanged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	out, ok := run(t, startArguments(dir)...)
+	require.True(t, ok, out)
+	t.Cleanup(func() { run(t, "stop", "--state", dir) })
+	out, ok = run(t, append(startArguments(dir), "argument-of-the-model")...)
+	require.True(t, ok, out)
+	assert.Contains(t, out, "starting again with the same state, since this changed: the model program\nlocalcloud stopped\nlocalcloud is running (pid ")
+	out, ok = run(t, append(startArguments(dir), "--addr", "localhost:0")...)
+	require.True(t, ok, out)
+	assert.Contains(t, out, "since this changed: the model program and the addresses\n")
+	out, ok = run(t, append(startArguments(dir), "--addr", "localhost:0")...)
+	require.True(t, ok, out)
+	assert.Contains(t, out, "already running")
+}
+
+// sleepingState is a state with a component whose start takes as long as its model likes.
+const sleepingState = `{"format": 1, "resources": [{"type": "aws:cloudformation/stack:Stack", "id": "stack",
+	"urn": "urn:pulumi:t::t::aws:cloudformation/stack:Stack::stack", "data": {"resources": {"Component": {
+		"type": "AWS::SageMaker::InferenceComponent", "name": "component",
+		"component": {"Name": "component", "Endpoint": "endpoint", "Image": "image", "Copies": 1}}}}}]}`
+
+func TestAStartThatHangsCanBeStopped(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, dir string, start *exec.Cmd){
+		"by stop": func(t *testing.T, dir string, _ *exec.Cmd) {
+			out, ok := run(t, "stop", "--state", dir)
+			assert.True(t, ok, out)
+			assert.Contains(t, out, "localcloud stopped")
+		},
+		"by an interrupt": func(t *testing.T, _ string, start *exec.Cmd) {
+			require.NoError(t, start.Process.Signal(os.Interrupt))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "state.json"), []byte(sleepingState), 0o600))
+			pipe, hanging := filepath.Join(dir, "begun"), filepath.Join(dir, "hanging")
+			require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+			require.NoError(t, os.WriteFile(hanging, []byte("#!/bin/sh\necho begun > '"+pipe+"'\nexec sleep 600\n"), 0o700))
+			var out bytes.Buffer
+			start := exec.CommandContext(t.Context(), command, "start", "--state", dir, "--addr", "127.0.0.1:0", "--provider-addr", "127.0.0.1:0", "--model", hanging)
+			start.Stdout, start.Stderr = &out, &out
+			require.NoError(t, start.Start())
+			begun, err := os.ReadFile(pipe)
+			require.NoError(t, err)
+			require.Equal(t, "begun\n", string(begun))
+
+			end(t, dir, start)
+			require.Error(t, start.Wait())
+			assert.Contains(t, out.String(), "interrupted before everything that was deployed ran again")
+			require.NoError(t, localcloud.WaitStopped(t.Context(), dir))
+		})
+	}
+}
+
 func TestStartSaysWhyItFailed(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -104,7 +162,7 @@ func TestStartSaysWhyItFailed(t *testing.T) {
 	dir := t.TempDir()
 	out, ok := run(t, "start", "--state", dir, "--addr", taken.Addr().String(), "--provider-addr", "127.0.0.1:0", "--model", model)
 	assert.False(t, ok)
-	assert.Contains(t, out, "is in use: stop what listens there, or choose another port with --addr")
+	assert.Contains(t, out, "is in use: stop what listens there, or choose another port with --addr 127.0.0.1:PORT (LOCALCLOUD_ADDR)")
 	assert.Contains(t, out, "(log: "+filepath.Join(dir, "localcloud.log"))
 
 	corrupt := t.TempDir()

@@ -107,8 +107,8 @@ func forSageMaker(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi
 	if args.Type != buildType {
 		return nil
 	}
-	// A build either pushes or exports; the export pushes too.
-	delete(args.Props, "push")
+	// The export pushes; push is required, and is another export when true.
+	args.Props["push"] = pulumi.Bool(false)
 	args.Props["exports"] = pulumi.Array{pulumi.Map{"registry": pulumi.Map{
 		"ociMediaTypes": pulumi.Bool(false),
 		"push":          pulumi.Bool(true),

@@ -170,7 +170,7 @@ func (s *Settings) ContainerEnvironment() pulumi.StringMapInput {
 	if !s.SecretEnvironment {
 		return environment
 	}
-	return pulumi.ToSecret(environment).(pulumi.StringMapOutput)
+	return pulumi.ToSecret(environment).(pulumi.StringMapOutput) //nolint:errcheck // ToSecret keeps the type of its input.
 }
 
 // VPC is where the containers are, or nil for SageMaker's own network.

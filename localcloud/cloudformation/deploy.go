@@ -54,6 +54,29 @@ type Request struct {
 	Previous                     *Stack
 }
 
+// RolledBack is the error of a deployment that CloudFormation had accepted: the stack had an ID before it failed.
+type RolledBack struct {
+	// Cause says which resource failed and why. Err is set where putting things back failed too.
+	Cause, Err error
+	// Created tells whether it is a creation that failed, and not an update.
+	Created bool
+}
+
+// Error starts with the stack's status.
+func (e *RolledBack) Error() string {
+	status := "UPDATE_ROLLBACK_"
+	if e.Created {
+		status = "ROLLBACK_"
+	}
+	if e.Err != nil {
+		return fmt.Sprintf("%sFAILED: %v; the rollback failed too: %v", status, e.Cause, e.Err)
+	}
+	return fmt.Sprintf("%sCOMPLETE: %v", status, e.Cause)
+}
+
+// Unwrap returns both errors.
+func (e *RolledBack) Unwrap() []error { return []error{e.Cause, e.Err} }
+
 type deployment struct {
 	Request
 	cloud   Cloud
@@ -64,7 +87,8 @@ type deployment struct {
 }
 
 // Deploy creates or updates a stack and returns when every inference component is InService. If it fails, what it had
-// created is deleted and what it had updated is put back, so that the previous stack, if any, is as it was.
+// created is deleted and what it had updated is put back, so that the previous stack, if any, is as it was. The error
+// is then a RolledBack; a request that CloudFormation refuses at once is any other error.
 func Deploy(ctx context.Context, cloud Cloud, request Request) (*Stack, error) {
 	template, err := Parse(request.Body)
 	if err != nil {
@@ -222,18 +246,11 @@ func (d *deployment) find(resourceType, name string) *Resource {
 // rollback puts back what was changed, latest first, and returns the failure with the status of the stack. It does
 // not end with the caller's context: that may be what made the deployment fail.
 func (d *deployment) rollback(cause error) error {
-	status := "ROLLBACK_COMPLETE"
-	if d.Previous.Resources != nil {
-		status = "UPDATE_ROLLBACK_COMPLETE"
-	}
 	var failures []error
 	for _, undo := range slices.Backward(d.undo) {
 		failures = append(failures, undo(context.Background()))
 	}
-	if err := errors.Join(failures...); err != nil {
-		return fmt.Errorf("%s: %w; the rollback failed too: %w", strings.Replace(status, "COMPLETE", "FAILED", 1), cause, err)
-	}
-	return fmt.Errorf("%s: %w", status, cause)
+	return &RolledBack{Cause: cause, Err: errors.Join(failures...), Created: d.Previous.Resources == nil}
 }
 
 // deleteOthers stops the previous inference components that are no longer part of the stack.

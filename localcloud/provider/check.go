@@ -44,6 +44,11 @@ func (k *kind) checkRules(inputs resource.PropertyMap) []*pulumirpc.CheckFailure
 			failures = append(failures, &pulumirpc.CheckFailure{Property: name, Reason: name + " must " + k.rules[name].wants})
 		}
 	}
+	if k.refuse != nil {
+		if failure := k.refuse(given); failure != nil {
+			failures = append(failures, failure)
+		}
+	}
 	return failures
 }
 

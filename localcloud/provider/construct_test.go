@@ -4,11 +4,10 @@ import (
 	"context"
 	"maps"
 	"net"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -27,6 +26,14 @@ type fakeEngine struct {
 	mu         sync.Mutex
 	logs       []string
 	registered map[string]*structpb.Struct
+	names      map[string]string
+}
+
+// Invoke gives away the only thing that a component asks for: the credentials of a registry.
+func (f *fakeEngine) Invoke(_ context.Context, req *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
+	id := req.GetArgs().GetFields()["registryId"].GetStringValue()
+	token, err := structpb.NewStruct(props{"proxyEndpoint": "https://" + id + ".dkr.ecr.x", "userName": "AWS", "password": "token"})
+	return &pulumirpc.ResourceInvokeResponse{Return: token}, err
 }
 
 func (f *fakeEngine) Log(_ context.Context, req *pulumirpc.LogRequest) (*emptypb.Empty, error) {
@@ -43,7 +50,7 @@ func (f *fakeEngine) SupportsFeature(context.Context, *pulumirpc.SupportsFeature
 func (f *fakeEngine) RegisterResource(_ context.Context, req *pulumirpc.RegisterResourceRequest) (*pulumirpc.RegisterResourceResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.registered[req.GetType()] = req.GetObject()
+	f.registered[req.GetType()], f.names[req.GetType()] = req.GetObject(), req.GetName()
 	outputs := &structpb.Struct{Fields: map[string]*structpb.Value{}}
 	maps.Copy(outputs.Fields, req.GetObject().GetFields())
 	response := &pulumirpc.RegisterResourceResponse{Urn: urn(req.GetType(), req.GetName()), Object: outputs}
@@ -51,6 +58,7 @@ func (f *fakeEngine) RegisterResource(_ context.Context, req *pulumirpc.Register
 		response.Id = req.GetName()
 		outputs.Fields["repositoryUrl"] = structpb.NewStringValue("registry/" + req.GetName())
 		outputs.Fields["name"] = structpb.NewStringValue(req.GetName())
+		outputs.Fields["digest"] = structpb.NewStringValue("sha256:abc")
 	}
 	return response, nil
 }
@@ -62,7 +70,7 @@ func (f *fakeEngine) RegisterResourceOutputs(context.Context, *pulumirpc.Registe
 // construct attaches an engine to the provider and asks for a component.
 func (c *cloud) construct(typ string, inputs props) (*fakeEngine, *pulumirpc.ConstructResponse, error) {
 	c.t.Helper()
-	engine := &fakeEngine{registered: map[string]*structpb.Struct{}}
+	engine := &fakeEngine{registered: map[string]*structpb.Struct{}, names: map[string]string{}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(c.t, err)
 	rpc := grpc.NewServer()
@@ -99,24 +107,42 @@ func TestARepositoryHasALifecyclePolicy(t *testing.T) {
 	assert.Contains(t, policy["policy"], `"countNumber":10`)
 }
 
-func TestAnImageIsNamedByItsContext(t *testing.T) {
+func TestAnImageIsABuildThatTransformsCanReach(t *testing.T) {
 	c := newCloud(t)
-	dir := t.TempDir()
-	image := func(arguments props) string {
-		engine, answer, err := c.construct(provider.TypeXImage, merged(props{"repositoryUrl": "registry/it", "context": dir}, arguments))
+	construct := func(arguments props) (props, string, string) {
+		engine, answer, err := c.construct(provider.TypeXImage, merged(props{"repositoryUrl": "123456789012.dkr.ecr.x.amazonaws.com/it", "context": "some/folder"}, arguments))
 		require.NoError(t, err)
 		assert.Equal(t, []string{"localcloud does not build the image: the model program that localcloud was started with stands in for it"}, engine.logs)
 		uri, ok := answer.GetState().AsMap()["imageUri"].(string)
 		require.True(t, ok)
-		return uri
+		build := engine.registered[provider.TypeImage]
+		require.NotNil(t, build)
+		return build.AsMap(), uri, engine.names[provider.TypeImage]
 	}
-	first := image(nil)
-	assert.Regexp(t, `^registry/it@sha256:[0-9a-f]{64}$`, first)
-	assert.Equal(t, first, image(nil))
-	assert.NotEqual(t, first, image(props{"platform": "linux/arm64"}))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch"), 0o600))
-	assert.NotEqual(t, first, image(nil), "another context is another image")
+	secret := func(value string) props { return props{resource.SigKey: resource.SecretSig, "value": value} }
+	build, uri, name := construct(props{"imageTag": "tag", "platform": "linux/arm64", "args": props{"A": "b"}})
+	assert.Equal(t, "tag", name)
+	assert.Equal(t, "123456789012.dkr.ecr.x.amazonaws.com/it@sha256:abc", uri)
+	assert.Equal(t, props{
+		"tags":      []any{"123456789012.dkr.ecr.x.amazonaws.com/it:tag"},
+		"buildArgs": props{"A": "b"}, "platforms": []any{"linux/arm64"},
+		"context": props{"location": "some/folder"}, "dockerfile": props{},
+		"cacheFrom":  []any{props{"registry": props{"ref": "123456789012.dkr.ecr.x.amazonaws.com/it:tag"}}},
+		"cacheTo":    []any{props{"inline": props{}}},
+		"push":       true,
+		"registries": []any{props{"address": "https://123456789012.dkr.ecr.x", "username": "AWS", "password": secret("token")}},
+		// The SDK's own defaults.
+		"buildOnPreview": true, "network": "default",
+	}, build)
 
-	_, _, err := c.construct(provider.TypeXImage, props{"repositoryUrl": "registry/it", "context": filepath.Join(dir, "missing")})
-	assert.ErrorContains(t, err, "missing")
+	build, _, name = construct(props{"dockerfile": "d", "target": "t", "cacheFrom": []any{"c"}})
+	assert.Regexp(t, `^[0-9a-z]{40}-container$`, name)
+	assert.Equal(t, props{"location": "d"}, build["dockerfile"])
+	assert.Equal(t, "t", build["target"])
+	assert.Equal(t, []any{props{"registry": props{"ref": "c"}}}, build["cacheFrom"])
+	_, _, other := construct(props{"context": "another"})
+	assert.NotEqual(t, name, other)
+
+	_, _, err := c.construct(provider.TypeXImage, props{"repositoryUrl": "registry/it", "context": 1})
+	assert.ErrorContains(t, err, "cannot unmarshal number")
 }

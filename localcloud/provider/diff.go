@@ -31,6 +31,9 @@ func (s *Server) Diff(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumir
 	if k.tagged() && !news["tags"].ContainsUnknowns() && !sameTags(state, sessionOf(ctx).allTags(plain(news))) && changes["tags"] == nil {
 		changes["tagsAll"] = &pulumirpc.PropertyDiff{Kind: pulumirpc.PropertyDiff_UPDATE}
 	}
+	if k.compare != nil {
+		k.compare(plain(state), plain(news), changes)
+	}
 	return k.diffResponse(changes, news), nil
 }
 

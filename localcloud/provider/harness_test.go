@@ -34,9 +34,16 @@ type fakeRuntime struct {
 	mu      sync.Mutex
 	running map[string]endpoint.Component
 	fail    error
+	// during, if set, is what a component's start waits for.
+	during func(ctx context.Context) error
 }
 
-func (f *fakeRuntime) Apply(_ context.Context, c endpoint.Component) error {
+func (f *fakeRuntime) Apply(ctx context.Context, c endpoint.Component) error {
+	if f.during != nil {
+		if err := f.during(ctx); err != nil {
+			return err
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fail != nil {
@@ -59,6 +66,7 @@ type cloud struct {
 	client  pulumirpc.ResourceProviderClient
 	server  *provider.Server
 	runtime *fakeRuntime
+	rpc     *grpc.Server
 	api     *httptest.Server
 	logs    string
 }
@@ -85,7 +93,7 @@ func openCloud(t *testing.T, state string) *cloud {
 	rpc := provider.NewGRPCServer(server)
 	go func() { _ = rpc.Serve(listener) }()
 	t.Cleanup(rpc.Stop)
-	c := &cloud{t: t, server: server, runtime: runtime, api: api, logs: logs, client: connect(t, listener.Addr().String())}
+	c := &cloud{t: t, server: server, runtime: runtime, rpc: rpc, api: api, logs: logs, client: connect(t, listener.Addr().String())}
 	c.configure(props{"region": "ap-northeast-1"})
 	return c
 }

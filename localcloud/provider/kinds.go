@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
 // kind is what the local cloud knows about one resource type. Everything that is not about the type's own behaviour
@@ -36,6 +37,12 @@ type kind struct {
 	volatile []string
 	// secret are the outputs that the real provider marks as secret.
 	secret []string
+	// noRegion: the type is of a package whose provider has no region.
+	noRegion bool
+	// refuse checks several inputs together, before anything is created.
+	refuse func(given Properties) *pulumirpc.CheckFailure
+	// compare adds changes that the inputs do not show, and takes away those that are none.
+	compare func(state, news Properties, changes map[string]*pulumirpc.PropertyDiff)
 	// id makes the ID of a new resource.
 	id func(s *Server, r *Resource) string
 	// check refuses what AWS refuses, at create and update.
@@ -69,6 +76,7 @@ const (
 	TypeAccount              = "aws:apigateway/account:Account"
 	TypeRepository           = "aws:ecr/repository:Repository"
 	TypeLifecyclePolicy      = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
+	TypeImage                = "docker-build:index:Image"
 )
 
 var kinds = map[string]*kind{
@@ -91,6 +99,7 @@ var kinds = map[string]*kind{
 	TypeAccount:              accountKind,
 	TypeRepository:           repositoryKind,
 	TypeLifecyclePolicy:      lifecyclePolicyKind,
+	TypeImage:                imageKind,
 }
 
 // Types lists the type tokens that the local cloud implements.
@@ -99,7 +108,7 @@ func Types() []string { return slices.Sorted(maps.Keys(kinds)) }
 // tagged tells whether the type has tags, and so the output tagsAll.
 func (k *kind) tagged() bool {
 	for i := range k.inputs.NumField() {
-		if k.inputs.Field(i).Tag.Get("pulumi") == "tags" {
+		if field := k.inputs.Field(i); field.Tag.Get("pulumi") == "tags" && field.Type.Kind() == reflect.Map {
 			return true
 		}
 	}

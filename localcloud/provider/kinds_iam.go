@@ -76,12 +76,12 @@ var repositoryKind = &kind{
 	replaceOn: []string{"name", "encryptionConfigurations"},
 	identity:  []string{"name"},
 	id:        inputAsID("name"),
+	remove:    emptyRepository,
 	outputs: func(_ *Server, r *Resource) Properties {
-		host := fmt.Sprintf("%s.dkr.ecr.%s.%s", accountID, r.Region, partitionOf(r.Region).dnsSuffix)
 		return Properties{
 			"arn":           arn(r, "ecr", r.Region, accountID, "repository/"+r.Inputs.text("name")),
 			"registryId":    accountID,
-			"repositoryUrl": host + "/" + r.Inputs.text("name"),
+			"repositoryUrl": repositoryURL(r),
 		}
 	},
 }

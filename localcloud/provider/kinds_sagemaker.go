@@ -31,6 +31,12 @@ var modelKind = &kind{
 		}
 		return s.checkRoleARN("executionRoleArn", r.Inputs.text("executionRoleArn"))
 	},
+	run: func(_ context.Context, s *Server, old, r *Resource) error {
+		if old != nil {
+			return nil // Only the tags change, and nobody looks at the image again.
+		}
+		return s.checkImage(r.Inputs.object("primaryContainer").text("image"))
+	},
 	outputs: func(_ *Server, r *Resource) Properties {
 		return Properties{"arn": arn(r, "sagemaker", r.Region, accountID, "model/"+strings.ToLower(r.Inputs.text("name")))}
 	},
@@ -141,12 +147,20 @@ func (h hosting) Deployed(resourceType, name, exceptStack string) *cloudformatio
 
 // Apply implements cloudformation.Cloud.
 func (h hosting) Apply(ctx context.Context, c endpoint.Component) error {
-	return h.options.Runtime.Apply(ctx, c)
+	err := h.options.Runtime.Apply(ctx, c)
+	if err == nil {
+		h.problems.note(c.Name, nil)
+	}
+	return err
 }
 
 // Delete implements cloudformation.Cloud.
 func (h hosting) Delete(ctx context.Context, name string) error {
-	return h.options.Runtime.Delete(ctx, name)
+	err := h.options.Runtime.Delete(ctx, name)
+	if err == nil {
+		h.problems.note(name, nil)
+	}
+	return err
 }
 
 // componentExists tells whether any stack has the inference component.

@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sagemaker"
+	"github.com/pulumi/pulumi-docker-build/sdk/go/dockerbuild"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"github.com/stretchr/testify/assert"
@@ -30,7 +31,7 @@ var sdkTypes = map[string]any{
 	provider.TypeMetricAlarm: cloudwatch.MetricAlarm{}, provider.TypeLogGroup: cloudwatch.LogGroup{}, provider.TypeRestAPI: apigateway.RestApi{},
 	provider.TypeDeployment: apigateway.Deployment{}, provider.TypeStage: apigateway.Stage{}, provider.TypeMethodSettings: apigateway.MethodSettings{},
 	provider.TypeAPIKey: apigateway.ApiKey{}, provider.TypeUsagePlan: apigateway.UsagePlan{}, provider.TypeUsagePlanKey: apigateway.UsagePlanKey{},
-	provider.TypeAccount: apigateway.Account{},
+	provider.TypeAccount: apigateway.Account{}, provider.TypeImage: dockerbuild.Image{},
 }
 
 // outputFields are the names of the type's outputs in the SDK.

@@ -26,6 +26,7 @@ func (s *Server) commit(old, next *Resource) error {
 	if err := s.publish(); err != nil {
 		return errors.Join(err, s.store.Replace(next, old))
 	}
+	s.problems.note("stages", nil)
 	return nil
 }
 
@@ -115,18 +116,15 @@ func (s *Server) openLog(groupARN string) (*os.File, error) {
 // Resume makes everything real again that the store holds: it starts the processes of every inference component and
 // serves every stage. It reports all that fails and leaves the rest running.
 func (s *Server) Resume(ctx context.Context) error {
-	var failures []error
 	for _, r := range s.store.Resources(TypeStack) {
 		for _, deployed := range stackOf(r).Resources {
-			if deployed.Component == nil {
-				continue
-			}
-			if err := s.options.Runtime.Apply(ctx, *deployed.Component); err != nil {
-				failures = append(failures, err)
+			if deployed.Component != nil {
+				s.problems.note(deployed.Name, s.options.Runtime.Apply(ctx, *deployed.Component))
 			}
 		}
 	}
-	return errors.Join(append(failures, s.publish())...)
+	s.problems.note("stages", s.publish())
+	return s.Problem()
 }
 
 // Close closes the access logs. Nothing may be served any more.

@@ -64,6 +64,8 @@ type Server struct {
 	publishing sync.Mutex
 	published  map[publishedStage]gateway.Stage
 	logs       map[string]*os.File
+
+	problems problems
 }
 
 // New makes a Server. Resume it before it is used.
@@ -77,7 +79,9 @@ func New(options Options) *Server {
 // NewGRPCServer returns a gRPC server on which s is registered.
 func NewGRPCServer(s *Server) *grpc.Server {
 	const largest = 400 << 20 // The limit that Pulumi's own plugins use.
-	server := grpc.NewServer(grpc.StatsHandler(sessions{}), grpc.MaxRecvMsgSize(largest), grpc.MaxSendMsgSize(largest))
+	server := grpc.NewServer(grpc.StatsHandler(sessions{}), grpc.MaxRecvMsgSize(largest), grpc.MaxSendMsgSize(largest),
+		// Stop returns when no call is under way any more: what a call changes must not outlive the lock on the state.
+		grpc.WaitForHandlers(true))
 	pulumirpc.RegisterResourceProviderServer(server, s)
 	return server
 }
@@ -94,8 +98,9 @@ func (s *Server) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plug
 	return &pulumirpc.PluginInfo{Version: awsVersion}, nil
 }
 
-// Cancel asks long operations to end; they end with the contexts of their calls.
-func (s *Server) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+// Cancel ends every change that is under way over this connection, and those that follow until Configure or Attach.
+func (s *Server) Cancel(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty, error) {
+	sessionOf(ctx).cancel()
 	return &emptypb.Empty{}, nil
 }
 
@@ -135,10 +140,10 @@ func (s *Server) Create(ctx context.Context, req *pulumirpc.CreateRequest) (*pul
 		out, err := marshal(previewOutputs(inputs, k.computed(s, r).propertyMap(), nil))
 		return &pulumirpc.CreateResponse{Properties: out}, err
 	}
-	ctx, cancel := withTimeout(ctx, req.GetTimeout())
+	ctx, cancel := operation(ctx, req.GetTimeout())
 	defer cancel()
 	if err := s.create(ctx, k, r); err != nil {
-		return nil, failed("creating", req.GetUrn(), err)
+		return nil, s.failedChange(ctx, "creating", k, r, err)
 	}
 	out, err := s.marshalOutputs(k, r)
 	return &pulumirpc.CreateResponse{Id: r.ID, Properties: out}, err
@@ -154,7 +159,7 @@ func (s *Server) newResource(ctx context.Context, urn string, inputs resource.Pr
 }
 
 func (s *Server) create(ctx context.Context, k *kind, r *Resource) error {
-	if r.Region == "" {
+	if r.Region == "" && !k.noRegion {
 		return errNotConfigured
 	}
 	release, err := s.claim(k, r)
@@ -202,21 +207,24 @@ func (s *Server) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*pul
 		return nil, failed("updating", req.GetUrn(), missing(r))
 	}
 	r.Created, r.Data = old.Created, old.Data
-	ctx, cancel := withTimeout(ctx, req.GetTimeout())
+	ctx, cancel := operation(ctx, req.GetTimeout())
 	defer cancel()
 	if err := s.update(ctx, k, old, r); err != nil {
-		return nil, failed("updating", req.GetUrn(), err)
+		return nil, s.failedChange(ctx, "updating", k, r, err)
 	}
 	out, err := s.marshalOutputs(k, r)
 	return &pulumirpc.UpdateResponse{Properties: out}, err
 }
 
 func missing(r *Resource) error {
+	if r.Type == TypeStack {
+		return fmt.Errorf("ValidationError: Stack [%s] does not exist: run `pulumi refresh`", r.Inputs.text("name"))
+	}
 	return fmt.Errorf("the local cloud has no %s with ID %s: run `pulumi refresh`", r.Type, r.ID)
 }
 
 func (s *Server) update(ctx context.Context, k *kind, old, r *Resource) error {
-	if r.Region == "" {
+	if r.Region == "" && !k.noRegion {
 		return errNotConfigured
 	}
 	if k.check != nil {
@@ -269,11 +277,11 @@ func (s *Server) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*emp
 	if r == nil {
 		return &emptypb.Empty{}, nil
 	}
-	ctx, cancel := withTimeout(ctx, req.GetTimeout())
+	ctx, cancel := operation(ctx, req.GetTimeout())
 	defer cancel()
 	if k.remove != nil {
 		if err := k.remove(ctx, s, r); err != nil {
-			return nil, failed("deleting", req.GetUrn(), err)
+			return nil, failed("deleting", req.GetUrn(), whyEnded(ctx, err))
 		}
 	}
 	if err := s.commit(r, nil); err != nil {
@@ -335,15 +343,6 @@ func kindOf(text string) (resource.URN, *kind, error) {
 
 func failed(doing, urn string, err error) error {
 	return status.Errorf(codes.Unknown, "%s %s: %v", doing, resource.URN(urn).Name(), err)
-}
-
-// withTimeout applies the resource's custom timeout, in seconds; 0 means the real provider's longest default.
-func withTimeout(ctx context.Context, seconds float64) (context.Context, context.CancelFunc) {
-	timeout := 30 * time.Minute
-	if seconds > 0 {
-		timeout = time.Duration(seconds * float64(time.Second))
-	}
-	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("timeout of %s while waiting", timeout))
 }
 
 func (s *Server) marshalOutputs(k *kind, r *Resource) (*structpb.Struct, error) {

@@ -23,6 +23,8 @@ type session struct {
 	host        *provider.HostClient
 	region      string
 	defaultTags map[string]string
+	// canceled is closed by Cancel, and made anew when an engine attaches or configures.
+	canceled chan struct{}
 }
 
 type sessionKey struct{}
@@ -55,7 +57,7 @@ func (s *session) attach(engine string) {
 	s.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.engine = engine
+	s.engine, s.canceled = engine, nil
 }
 
 // engineHost connects to the engine.
@@ -99,7 +101,7 @@ func (s *session) configure(args resource.PropertyMap) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.region, s.defaultTags = config.text("region"), tags.Tags
+	s.region, s.defaultTags, s.canceled = config.text("region"), tags.Tags, nil
 	return nil
 }
 
@@ -121,7 +123,7 @@ func (s *session) allTags(inputs Properties) map[string]string {
 	return all
 }
 
-// isAWS tells the aws provider from awsx, which has no configuration of its own.
+// isAWS tells the aws provider from awsx and docker-build, which need no configuration.
 func isAWS(urn string) bool {
 	return resource.URN(urn).Type() == "pulumi:providers:aws"
 }
@@ -153,7 +155,7 @@ func (s *Server) DiffConfig(_ context.Context, req *pulumirpc.DiffRequest) (*pul
 	return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_SOME}, nil
 }
 
-// Configure takes the provider's configuration. As aws, the provider asks for plain values: the engine then marks every
+// Configure takes the provider's configuration. As aws and docker-build, the provider asks for plain values: the engine then marks every
 // output as secret whose input of the same name is, so that none can be forgotten here. As awsx, whose components are
 // made by the SDK, it takes whatever the engine has.
 func (s *Server) Configure(ctx context.Context, req *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
@@ -164,6 +166,6 @@ func (s *Server) Configure(ctx context.Context, req *pulumirpc.ConfigureRequest)
 	if err := sessionOf(ctx).configure(args); err != nil {
 		return nil, err
 	}
-	rich := !isAWS(req.GetUrn())
+	rich := resource.URN(req.GetUrn()).Type() == "pulumi:providers:awsx"
 	return &pulumirpc.ConfigureResponse{SupportsPreview: true, AcceptSecrets: rich, AcceptResources: rich, AcceptOutputs: rich}, nil
 }

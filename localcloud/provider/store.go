@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"scaletozero/localcloud/shell"
 )
 
 // stateFormat is the version of the state file that this code reads and writes.
@@ -79,8 +81,8 @@ func OpenStore(path string) (*Store, error) {
 }
 
 func unusable(path, what string) error {
-	return fmt.Errorf("the state file %s %s; it was left as it is: "+
-		"move it away with `mv %[1]s %[1]s.broken` to start empty, or remove the local stack with `make local-down`", path, what)
+	return fmt.Errorf("the state file %s %s; it was left as it is: move it away with `mv %s %s` to start empty, "+
+		"or take the local stack down with `make local-down`", path, what, shell.Quote(path), shell.Quote(path+".broken"))
 }
 
 // Resources returns the resources of a type, oldest first; all of them if token is empty.

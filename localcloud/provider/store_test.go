@@ -2,7 +2,9 @@ package provider_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,6 +36,19 @@ func TestAStateFileThatCannotBeReadIsRefusedAndKept(t *testing.T) {
 			assert.Equal(t, test.content, string(kept))
 		})
 	}
+}
+
+func TestTheWayOutOfABrokenStateWorksWhenPasted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "it's my state", "state.json")
+	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
+	require.NoError(t, os.WriteFile(path, []byte("{"), 0o600))
+	_, err := provider.OpenStore(path)
+	_, rest, _ := strings.Cut(err.Error(), "`")
+	command, _, _ := strings.Cut(rest, "`")
+	out, failed := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput()
+	require.NoError(t, failed, "%s: %s", command, out)
+	_, err = provider.OpenStore(path)
+	require.NoError(t, err)
 }
 
 func TestAStoreThatCannotSaveKeepsWhatItHad(t *testing.T) {

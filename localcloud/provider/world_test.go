@@ -70,6 +70,15 @@ func template(copies any) string {
 	return string(content)
 }
 
+// build is a build of the folder that pushes the tag with Docker's manifest.
+func build(folder, tag string) props {
+	return props{
+		"context": props{"location": folder}, "tags": []any{tag}, "push": false,
+		"exports":    []any{props{"registry": props{"ociMediaTypes": false, "push": true}}},
+		"registries": []any{props{"address": "https://registry", "username": "AWS", "password": "secret"}},
+	}
+}
+
 // world is one resource of every type, each with what it refers to.
 type world map[string]deployed
 
@@ -146,6 +155,11 @@ func specifications(t *testing.T) []specification {
 			return props{"keyId": id(w, provider.TypeAPIKey), "keyType": "API_KEY", "usagePlanId": id(w, provider.TypeUsagePlan)}
 		}, nil, props{"keyId": "other"}},
 		{provider.TypeAccount, func(world) props { return props{} }, props{"cloudwatchRoleArn": "arn:aws:iam::123456789012:role/role"}, nil},
+		{provider.TypeImage, func(w world) props {
+			repository, ok := w[provider.TypeRepository].outputs.AsMap()["repositoryUrl"].(string)
+			require.True(t, ok)
+			return build("testdata/image", repository+":1")
+		}, props{"platforms": []any{"linux/arm64"}}, nil},
 	}
 }
 
