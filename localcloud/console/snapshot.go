@@ -1,0 +1,77 @@
+package console
+
+import "time"
+
+// Snapshot is how a local cloud stands at a moment. Times are AWS times.
+type Snapshot struct {
+	Now time.Time `json:"now"`
+	// Speed is how many times faster than the wall clock AWS time runs.
+	Speed      float64    `json:"speed"`
+	Endpoints  []Endpoint `json:"endpoints"`
+	Alarms     []Alarm    `json:"alarms"`
+	Activities []Activity `json:"activities"`
+	APIs       []API      `json:"apis"`
+	// Faults says what is switched on, one sentence each.
+	Faults []string `json:"faults"`
+}
+
+// Endpoint is an endpoint with its instances and what runs on them.
+type Endpoint struct {
+	Name         string      `json:"name"`
+	InstanceType string      `json:"instanceType"`
+	Instances    []Instance  `json:"instances"`
+	Components   []Component `json:"components"`
+}
+
+// Instance is one instance. State is Provisioning, InService or Draining.
+type Instance struct {
+	ID    string `json:"id"`
+	State string `json:"state"`
+}
+
+// Component is an inference component; Desired is its DesiredCopyCount.
+type Component struct {
+	Name    string `json:"name"`
+	Desired int    `json:"desired"`
+	Copies  []Copy `json:"copies"`
+}
+
+// Copy is one copy of a component. Instance is the ID of the one it is on, empty
+// while it waits for one; State says InService for a copy that takes requests.
+type Copy struct {
+	Number      int    `json:"number"`
+	Instance    string `json:"instance"`
+	State       string `json:"state"`
+	Outstanding int    `json:"outstanding"`
+}
+
+// inService is the state of an instance or a copy that can be used.
+const inService = "InService"
+
+// Alarm is a CloudWatch alarm. State is OK, ALARM or INSUFFICIENT_DATA.
+type Alarm struct {
+	Name   string    `json:"name"`
+	State  string    `json:"state"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	// CreatedByAWS marks the alarms which target tracking makes for itself.
+	CreatedByAWS bool `json:"createdByAWS"`
+}
+
+// Activity is a scaling activity.
+type Activity struct {
+	Time        time.Time `json:"time"`
+	Cause       string    `json:"cause"`
+	Description string    `json:"description"`
+}
+
+// API is a route that the form can call.
+type API struct {
+	// URL is the route's full URL.
+	URL   string `json:"url"`
+	Name  string `json:"name"`
+	Stage string `json:"stage"`
+	// Key is an API key for it, or empty. It is not part of the state which the
+	// page asks for every second.
+	Key string `json:"-"`
+}
