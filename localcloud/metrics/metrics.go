@@ -1,0 +1,149 @@
+// Package metrics is the local cloud's CloudWatch: it takes samples and gives
+// statistics over periods of AWS time.
+//
+// It keeps what CloudWatch keeps at its finest ("CloudWatch concepts",
+// Metrics retention): 10-second statistics for 3 hours, for periods that are no
+// whole minutes, and 1-minute statistics for 15 days, for all others.
+package metrics
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"scaletozero/localcloud/clock"
+)
+
+// Datapoint is the statistics of the samples in one period. A period without a
+// sample has no datapoint.
+type Datapoint struct {
+	Start                              time.Time
+	SampleCount, Sum, Minimum, Maximum float64
+}
+
+// Average is Sum over SampleCount.
+func (d Datapoint) Average() float64 { return d.Sum / d.SampleCount }
+
+func (d *Datapoint) add(other Datapoint) {
+	if d.SampleCount == 0 {
+		d.Minimum, d.Maximum = other.Minimum, other.Maximum
+	}
+	d.SampleCount += other.SampleCount
+	d.Sum += other.Sum
+	d.Minimum = min(d.Minimum, other.Minimum)
+	d.Maximum = max(d.Maximum, other.Maximum)
+}
+
+// The two resolutions that are kept, and for how long.
+const (
+	fine          = 10 * time.Second
+	fineLasts     = 3 * time.Hour
+	minute        = time.Minute
+	minutesLast   = 15 * 24 * time.Hour
+	trimmingSlack = 64
+)
+
+// Store keeps the metrics of one account in one Region. It is safe for
+// concurrent use.
+type Store struct {
+	clock *clock.Clock
+
+	mu     sync.Mutex
+	series map[string]*series
+}
+
+// series are the datapoints of one metric with one set of dimensions, oldest
+// first.
+type series struct{ fine, minutes []Datapoint }
+
+// New makes an empty Store that stamps samples with the clock's time.
+func New(c *clock.Clock) *Store {
+	return &Store{clock: c, series: map[string]*series{}}
+}
+
+// Put adds one sample now. As in CloudWatch, the same name with other
+// dimensions is another metric.
+func (s *Store) Put(namespace, name string, dimensions map[string]string, value float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock.Now()
+	key := seriesKey(namespace, name, dimensions)
+	kept := s.series[key]
+	if kept == nil {
+		s.forget(now)
+		kept = &series{}
+		s.series[key] = kept
+	}
+	kept.fine = put(kept.fine, now, fine, fineLasts, value)
+	kept.minutes = put(kept.minutes, now, minute, minutesLast, value)
+}
+
+// forget drops the metrics that nothing was put into for as long as they last,
+// so that resources which come and go leave nothing behind.
+func (s *Store) forget(now time.Time) {
+	maps.DeleteFunc(s.series, func(_ string, kept *series) bool {
+		return now.Sub(kept.minutes[len(kept.minutes)-1].Start) > minutesLast
+	})
+}
+
+func put(points []Datapoint, now time.Time, resolution, lasts time.Duration, value float64) []Datapoint {
+	start := now.Truncate(resolution)
+	if last := len(points) - 1; last < 0 || points[last].Start.Before(start) {
+		points = append(points, Datapoint{Start: start})
+	}
+	points[len(points)-1].add(Datapoint{SampleCount: 1, Sum: value, Minimum: value, Maximum: value})
+	// Trimming some at a time keeps putting cheap.
+	if old := from(points, now.Add(-lasts)); old > trimmingSlack {
+		points = slices.Delete(points, 0, old)
+	}
+	return points
+}
+
+// from is the index of the first point at or after t.
+func from(points []Datapoint, t time.Time) int {
+	i, _ := slices.BinarySearchFunc(points, t, func(d Datapoint, t time.Time) int { return d.Start.Compare(t) })
+	return i
+}
+
+// Query returns the datapoints of the periods that start at or after start and
+// before end, oldest first. The first period begins at start, rounded down to a
+// whole minute or, where the period is no whole minutes, to 10 seconds; that is
+// also how alarms slide periods longer than a minute. Periods are multiples of
+// 10 seconds. The last one may be under way.
+func (s *Store) Query(namespace, name string, dimensions map[string]string, period time.Duration, start, end time.Time) []Datapoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := s.series[seriesKey(namespace, name, dimensions)]
+	if kept == nil {
+		return nil
+	}
+	points, resolution := kept.fine, fine
+	if period%minute == 0 {
+		points, resolution = kept.minutes, minute
+	}
+	start = start.Truncate(resolution)
+	points = points[from(points, start):]
+	found := make([]Datapoint, 0, min(len(points), int(end.Sub(start)/period)+1))
+	for _, point := range points {
+		at := start.Add(point.Start.Sub(start) / period * period) //nolint:durationcheck // The division makes it a number.
+		if !at.Before(end) {
+			break
+		}
+		if last := len(found) - 1; last < 0 || found[last].Start != at {
+			found = append(found, Datapoint{Start: at})
+		}
+		found[len(found)-1].add(point)
+	}
+	return found
+}
+
+// seriesKey joins with a character that no name may hold.
+func seriesKey(namespace, name string, dimensions map[string]string) string {
+	parts := []string{namespace, name}
+	for _, key := range slices.Sorted(maps.Keys(dimensions)) {
+		parts = append(parts, key, dimensions[key])
+	}
+	return strings.Join(parts, "\x00")
+}
