@@ -81,6 +81,10 @@ test: tools ## Run all tests, of all modules
 	@packages=$$(go list ./... | grep -v /tests); go test $(RACE) $$packages
 	@go test -timeout 20m ./tests/...
 
+.PHONY: bench
+bench: tools ## Measure against the bars; writes .local/bench.json
+	@BENCH_FILE=$(CURDIR)/.local/bench.json go test ./tests -run '^$$' -bench '^BenchmarkAll$$' -benchtime 1x -timeout 15m
+
 .PHONY: ci
 ci: tidy-check fmt-check vet lint test ## All that continuous integration checks
 

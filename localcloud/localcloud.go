@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,9 +25,14 @@ import (
 
 	"google.golang.org/grpc"
 
+	"scaletozero/localcloud/clock"
+	"scaletozero/localcloud/console"
 	"scaletozero/localcloud/endpoint"
+	"scaletozero/localcloud/faults"
 	"scaletozero/localcloud/gateway"
+	"scaletozero/localcloud/metrics"
 	"scaletozero/localcloud/provider"
+	"scaletozero/localcloud/scaling"
 )
 
 // HealthPath answers GET with a Health once everything runs.
@@ -40,8 +46,13 @@ type Options struct {
 	Addr string
 	// ProviderAddr is where the provider listens; the default is 127.0.0.1:4511.
 	ProviderAddr string
+	// ConsoleAddr is where the console listens; the default is 127.0.0.1:4512.
+	ConsoleAddr string
 	// Model is the program, with its arguments, that stands in for every model container.
 	Model []string
+	// Speed is how much faster than the wall clock AWS time runs, from 1 to 100,000; the default is
+	// clock.DefaultSpeed.
+	Speed float64
 	// Logger takes what the local cloud has to say; the default is slog.Default().
 	Logger *slog.Logger
 }
@@ -50,7 +61,12 @@ type Options struct {
 const (
 	DefaultAddr         = "127.0.0.1:4510"
 	DefaultProviderAddr = "127.0.0.1:4511"
+	DefaultConsoleAddr  = "127.0.0.1:4512"
 )
+
+// GCPercent is the GOGC for a program that is nothing but a local cloud. Little of its memory lives long, and Go's
+// default of 100 would collect after every few dozen requests.
+const GCPercent = 400
 
 // Health is the answer of HealthPath.
 type Health struct {
@@ -62,10 +78,14 @@ type Health struct {
 	// StateDir is the state directory, as an absolute path.
 	StateDir string `json:"stateDir"`
 	// Origin says what the local cloud was started from.
-	Origin    Origin `json:"origin"`
-	URL       string `json:"url"`
-	Provider  string `json:"provider"`
+	Origin   Origin `json:"origin"`
+	URL      string `json:"url"`
+	Provider string `json:"provider"`
+	// Console is the console's URL.
+	Console   string `json:"console"`
 	Resources int    `json:"resources"`
+	// Speed is how much faster than the wall clock AWS time runs.
+	Speed float64 `json:"speed"`
 }
 
 // Cloud is a running local cloud.
@@ -74,13 +94,23 @@ type Cloud struct {
 	logger   *slog.Logger
 	http     *http.Server
 	grpc     *grpc.Server
+	clock    *clock.Clock
+	metrics  *metrics.Store
+	faults   *faults.Faults
 	runtime  *endpoint.Runtime
+	scaler   *scaling.Scaler
 	provider *provider.Server
 	stateDir string
 	origin   Origin
 	addr     string
 	grpcAddr string
-	serving  sync.WaitGroup
+	// page serves the console.
+	page        *http.Server
+	console     *console.Console
+	consoleAddr string
+	serving     sync.WaitGroup
+	// background ends what runs beside the listeners.
+	background context.CancelFunc
 }
 
 // Start starts a local cloud and returns once everything that was deployed before runs again. What cannot be started
@@ -128,6 +158,12 @@ func (o Options) withDefaults() Options {
 	if o.ProviderAddr == "" {
 		o.ProviderAddr = DefaultProviderAddr
 	}
+	if o.ConsoleAddr == "" {
+		o.ConsoleAddr = DefaultConsoleAddr
+	}
+	if o.Speed == 0 {
+		o.Speed = clock.DefaultSpeed
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -148,6 +184,11 @@ func (o Options) check() error {
 }
 
 func (c *Cloud) start(ctx context.Context, options Options, logs string) error {
+	awsTime, err := clock.New(options.Speed)
+	if err != nil {
+		return err
+	}
+	c.clock = awsTime
 	store, err := provider.OpenStore(filepath.Join(options.StateDir, "state.json"))
 	if err != nil {
 		return err
@@ -160,28 +201,59 @@ func (c *Cloud) start(ctx context.Context, options Options, logs string) error {
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
-	c.addr, c.grpcAddr = public.Addr().String(), internal.Addr().String()
+	page, err := listen(options.ConsoleAddr, "--console-addr", "LOCALCLOUD_CONSOLE_ADDR")
+	if err != nil {
+		return errors.Join(err, public.Close(), internal.Close())
+	}
+	c.addr, c.grpcAddr, c.consoleAddr = public.Addr().String(), internal.Addr().String(), page.Addr().String()
 
-	c.runtime = endpoint.New(endpoint.Options{Command: options.Model, LogDir: logs, Logger: options.Logger})
-	served := gateway.New(map[string]http.Handler{"runtime.sagemaker": c.runtime})
+	served := c.assemble(options, logs)
 	c.provider = provider.New(provider.Options{
-		Store: store, Runtime: c.runtime, Gateway: served, URL: c.URL(), LogDir: logs,
+		Store: store, Runtime: c.runtime, Gateway: served, Scaler: c.scaler, URL: c.URL(), LogDir: logs,
 	})
 	problem := c.provider.Resume(ctx)
 	if ctx.Err() != nil {
-		return errors.Join(errors.New("interrupted before everything that was deployed ran again"), public.Close(), internal.Close())
+		return errors.Join(errors.New("interrupted before everything that was deployed ran again"), public.Close(), internal.Close(), page.Close())
 	}
 	if problem != nil {
 		options.Logger.Error("not everything could be started again", "problem", problem)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+HealthPath, c.serveHealth)
+	mux.Handle(faults.AdminPath, c.faults)
 	mux.Handle("/", served)
 	c.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	c.grpc = provider.NewGRPCServer(c.provider)
 	c.serve(func() error { return c.http.Serve(public) })
 	c.serve(func() error { return c.grpc.Serve(internal) })
+	background, cancel := context.WithCancel(context.Background())
+	c.background = cancel
+	c.serving.Go(func() { c.scaler.Run(background) })
+	c.serving.Go(func() { c.console.Run(background) })
+	c.page = &http.Server{Handler: c.console, ReadHeaderTimeout: 10 * time.Second}
+	c.serve(func() error { return c.page.Serve(page) })
 	return c.lock.publish(c.health())
+}
+
+// assemble makes what runs on AWS time and joins it: models and the API tell the metrics, the metrics make alarms, and
+// those scale the models.
+func (c *Cloud) assemble(options Options, logs string) *gateway.Gateway {
+	c.metrics = metrics.New(c.clock)
+	into := func(namespace string) func(string, map[string]string, float64) {
+		return func(name string, dimensions map[string]string, value float64) {
+			c.metrics.Put(namespace, name, dimensions, value)
+		}
+	}
+	c.faults = faults.New(c.clock, rand.Uint64()) //nolint:gosec // Chance for tests, which a seed must repeat.
+	c.runtime = endpoint.New(endpoint.Options{
+		Command: options.Model, LogDir: logs, Logger: options.Logger, Clock: c.clock, Metric: into("AWS/SageMaker"), Faults: c.faults,
+	})
+	c.scaler = scaling.New(c.clock, c.metrics, c.runtime)
+	c.console = console.New(console.Options{Source: c.view})
+	return gateway.New(gateway.Options{
+		Services: map[string]http.Handler{"runtime.sagemaker": c.runtime}, Clock: c.clock, Metric: into("AWS/ApiGateway"),
+		Observe: func(r gateway.Request) { c.console.Observe(r.Status, r.ErrorType) },
+	})
 }
 
 func (c *Cloud) serve(serve func() error) {
@@ -223,7 +295,7 @@ func (c *Cloud) serveHealth(w http.ResponseWriter, _ *http.Request) {
 func (c *Cloud) health() Health {
 	h := Health{
 		Status: "ok", PID: os.Getpid(), StateDir: c.stateDir, Origin: c.origin,
-		URL: c.URL(), Provider: c.grpcAddr, Resources: len(c.provider.Resources("")),
+		URL: c.URL(), Provider: c.grpcAddr, Console: c.ConsoleURL(), Resources: len(c.provider.Resources("")), Speed: c.clock.Speed(),
 	}
 	if problem := c.provider.Problem(); problem != nil {
 		h.Status, h.Problem = "degraded", problem.Error()
@@ -234,6 +306,9 @@ func (c *Cloud) health() Health {
 // URL is where the gateway serves: stages are at URL()/API/STAGE.
 func (c *Cloud) URL() string { return "http://" + c.addr }
 
+// ConsoleURL is the page that shows the cloud to people.
+func (c *Cloud) ConsoleURL() string { return "http://" + c.consoleAddr }
+
 // ProviderPort is what PULUMI_DEBUG_PROVIDERS needs: "aws:PORT,awsx:PORT".
 func (c *Cloud) ProviderPort() int { return int(netip.MustParseAddrPort(c.grpcAddr).Port()) }
 
@@ -243,6 +318,21 @@ func (c *Cloud) Health() Health { return c.health() }
 // Resources returns what is deployed, by type token; everything if token is empty.
 func (c *Cloud) Resources(token string) []*provider.Resource { return c.provider.Resources(token) }
 
+// Faults is the switchboard of what goes wrong on demand.
+func (c *Cloud) Faults() *faults.Faults { return c.faults }
+
+// Clock is AWS time.
+func (c *Cloud) Clock() *clock.Clock { return c.clock }
+
+// Endpoints describes the endpoints, with their instances and copies.
+func (c *Cloud) Endpoints() []endpoint.State { return c.runtime.State() }
+
+// Alarms describes the alarms.
+func (c *Cloud) Alarms() []scaling.AlarmState { return c.scaler.Alarms() }
+
+// Activities are the last scaling activities, oldest first.
+func (c *Cloud) Activities() []scaling.Activity { return c.scaler.Activities() }
+
 // Close ends it: changes that are under way are cancelled, requests may finish for up to 30 seconds, every process is
 // stopped. What was deployed stays in the state directory.
 func (c *Cloud) Close() error {
@@ -250,10 +340,16 @@ func (c *Cloud) Close() error {
 	if c.grpc != nil {
 		c.grpc.Stop()
 	}
+	if c.page != nil {
+		failures = append(failures, c.page.Close())
+	}
 	if c.http != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		failures = append(failures, c.http.Shutdown(ctx))
+	}
+	if c.background != nil {
+		c.background()
 	}
 	if c.runtime != nil {
 		failures = append(failures, c.runtime.Close())

@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 }
 
 func options(dir string) localcloud.Options {
-	return localcloud.Options{StateDir: dir, Addr: "127.0.0.1:0", ProviderAddr: "127.0.0.1:0", Model: []string{model}}
+	return localcloud.Options{StateDir: dir, Addr: "127.0.0.1:0", ProviderAddr: "127.0.0.1:0", ConsoleAddr: "127.0.0.1:0", Model: []string{model}, Speed: 1000}
 }
 
 func start(t *testing.T, options localcloud.Options) *localcloud.Cloud {
@@ -66,9 +66,11 @@ type engine struct {
 	client pulumirpc.ResourceProviderClient
 }
 
-func attach(t *testing.T, cloud *localcloud.Cloud) engine {
+func attach(t *testing.T, cloud *localcloud.Cloud) engine { return attachTo(t, cloud.ProviderPort()) }
+
+func attachTo(t *testing.T, port int) engine {
 	t.Helper()
-	address := fmt.Sprintf("127.0.0.1:%d", cloud.ProviderPort())
+	address := fmt.Sprintf("127.0.0.1:%d", port)
 	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, connection.Close()) })

@@ -29,6 +29,9 @@ type Origin struct {
 	// Addr and ProviderAddr are the addresses that were asked for, which may have port 0.
 	Addr         string `json:"addr"`
 	ProviderAddr string `json:"providerAddr"`
+	ConsoleAddr  string `json:"consoleAddr"`
+	// Speed is the factor of the clock.
+	Speed float64 `json:"speed"`
 }
 
 // Origin returns what a cloud that this process starts with the options would be started from.
@@ -56,7 +59,7 @@ func (o Options) Origin() (Origin, error) {
 	if err != nil {
 		return Origin{}, fmt.Errorf("the model program cannot be read: %w", err)
 	}
-	return Origin{Program: program, Model: model, Addr: o.Addr, ProviderAddr: o.ProviderAddr}, nil
+	return Origin{Program: program, Model: model, Addr: o.Addr, ProviderAddr: o.ProviderAddr, ConsoleAddr: o.ConsoleAddr, Speed: o.Speed}, nil
 }
 
 // Changed names what differs between two origins; it is empty if nothing does.
@@ -68,7 +71,8 @@ func (o Origin) Changed(other Origin) string {
 	}{
 		{"localcloud itself", o.Program == other.Program},
 		{"the model program", o.Model == other.Model},
-		{"the addresses", o.Addr == other.Addr && o.ProviderAddr == other.ProviderAddr},
+		{"the addresses", o.Addr == other.Addr && o.ProviderAddr == other.ProviderAddr && o.ConsoleAddr == other.ConsoleAddr},
+		{"the speed", o.Speed == other.Speed},
 	} {
 		if !part.same {
 			changed = append(changed, part.name)

@@ -72,7 +72,7 @@ func runTests(m *testing.M) (code int, err error) {
 // stack is a stack of the project in a folder of its own, deployed to a local
 // cloud of its own.
 type stack struct {
-	t     *testing.T
+	t     testing.TB
 	name  string
 	dir   string
 	cloud *localcloud.Cloud
@@ -80,13 +80,17 @@ type stack struct {
 	addr  string
 	state string
 	model []string
+	// speed is that of AWS time; 0 is the local cloud's default.
+	speed float64
 }
 
 // newStack starts a local cloud and makes an empty stack with the
 // configuration of Pulumi.local.yaml. The program is the prebuilt one.
-func newStack(t *testing.T) *stack {
+func newStack(t testing.TB) *stack { return newStackAt(t, 0) }
+
+func newStackAt(t testing.TB, speed float64) *stack {
 	t.Helper()
-	s := &stack{t: t, name: "local", dir: t.TempDir(), state: t.TempDir(), addr: "127.0.0.1:0", model: []string{built.model}}
+	s := &stack{t: t, name: "local", dir: t.TempDir(), state: t.TempDir(), addr: "127.0.0.1:0", model: []string{built.model}, speed: speed}
 	project := read(t, filepath.Join(built.root, "Pulumi.yaml"))
 	prebuilt := strings.Replace(project, "runtime: go\n",
 		"runtime:\n  name: go\n  options:\n    binary: "+built.program+"\n", 1)
@@ -104,7 +108,7 @@ func newStack(t *testing.T) *stack {
 func (s *stack) startCloud() {
 	s.t.Helper()
 	cloud, err := localcloud.Start(s.t.Context(), localcloud.Options{
-		StateDir: s.state, Addr: s.addr, ProviderAddr: "127.0.0.1:0", Model: s.model,
+		StateDir: s.state, Addr: s.addr, ProviderAddr: "127.0.0.1:0", ConsoleAddr: "127.0.0.1:0", Model: s.model, Speed: s.speed,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(s.t, err)
@@ -125,7 +129,7 @@ func (s *stack) write(name, text string) {
 	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-func read(t *testing.T, path string) string {
+func read(t testing.TB, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -196,7 +200,7 @@ func (s *stack) pack() string { return filepath.Join(built.root, "policies") }
 // step is what the engine did to one resource, when it was done.
 type step struct{ Op, Type, URN string }
 
-func steps(t *testing.T, eventLog string) []step {
+func steps(t testing.TB, eventLog string) []step {
 	t.Helper()
 	var done []step
 	decoder := json.NewDecoder(strings.NewReader(read(t, eventLog)))
@@ -264,7 +268,7 @@ func call(t *testing.T, url, key string) answer {
 }
 
 // songs is the sample request.
-func songs(t *testing.T) string {
+func songs(t testing.TB) string {
 	t.Helper()
 	return read(t, filepath.Join(built.root, "model", "request.json"))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"path/filepath"
@@ -30,6 +31,9 @@ func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 
+	// The caller during the new image's update keeps to no rate.
+	s.set("rateLimit", "10000")
+	s.set("burstLimit", "5000")
 	out := s.must("preview", "--policy-pack", s.pack())
 	assert.Contains(t, out, "+ 23 to create")
 	assert.Empty(t, s.cloud.Resources(""), "a preview creates nothing")
@@ -44,6 +48,7 @@ func TestLifecycle(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, refused.status)
 	assert.Contains(t, refused.body, "InvalidApiKey")
 
+	t.Run("console", func(t *testing.T) { testConsole(t, s, url, key) })
 	t.Run("outputs", func(t *testing.T) { testOutputs(t, s) })
 	t.Run("the key is nowhere in plain text", func(t *testing.T) { testSecret(t, s, key) })
 	t.Run("a second update changes nothing", func(t *testing.T) {
@@ -181,4 +186,20 @@ func testNewNames(t *testing.T, s *stack, key string) {
 	assert.Equal(t, "songs-model-local", s.output("inferenceComponentName"))
 	assert.Equal(t, http.StatusOK, call(t, s.output("apiGatewayUrl"), s.output("apiKeyValue")).status)
 	assert.Empty(t, changed(s.up("--expect-no-changes")))
+}
+
+// testConsole looks at what the page is told of a deployed stack. What the page
+// does with it is tested in a browser, in localcloud/console.
+func testConsole(t *testing.T, s *stack, url, key string) {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.cloud.ConsoleURL()+"/state", nil)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	for _, want := range []string{url, "music-mapping-endpoint-local", "music-mapping-model-local-wake"} {
+		assert.Contains(t, string(text), want)
+	}
+	assert.NotContains(t, string(text), key, "the page asks for the key when somebody wants it")
 }

@@ -41,7 +41,7 @@ func sh(t *testing.T, dir, line string) string {
 	defer cancel()
 	command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", line)
 	command.Dir = dir
-	command.Env = append(os.Environ(), "LOCALCLOUD_ADDR=127.0.0.1:0", "LOCALCLOUD_PROVIDER_ADDR=127.0.0.1:0", "MAKEFLAGS=")
+	command.Env = append(os.Environ(), "LOCALCLOUD_ADDR=127.0.0.1:0", "LOCALCLOUD_PROVIDER_ADDR=127.0.0.1:0", "LOCALCLOUD_CONSOLE_ADDR=127.0.0.1:0", "MAKEFLAGS=")
 	out, err := command.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", line, out)
 	return string(out)

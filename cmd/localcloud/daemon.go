@@ -188,6 +188,16 @@ func providers(stateDir string, out io.Writer) error {
 	return err
 }
 
+// consoleURL prints where the console is.
+func consoleURL(stateDir string, out io.Writer) error {
+	now, err := answering(stateDir)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, now.Console)
+	return err
+}
+
 // answering is what the running local cloud says of itself.
 func answering(stateDir string) (localcloud.Health, error) {
 	health, running, err := localcloud.Running(stateDir)

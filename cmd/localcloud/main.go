@@ -13,9 +13,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
+	"strconv"
 	"syscall"
 
 	"scaletozero/localcloud"
+	"scaletozero/localcloud/clock"
 )
 
 const usage = `localcloud runs a program's AWS resources on this machine, on loopback only.
@@ -25,6 +28,8 @@ const usage = `localcloud runs a program's AWS resources on this machine, on loo
   localcloud stop   [--state DIR]                 stop it, and every model process
   localcloud status [--state DIR]                 say whether it runs; exits 1 if not
   localcloud providers [--state DIR]              print what PULUMI_DEBUG_PROVIDERS must be
+  localcloud console [--state DIR]                print where the console is
+  localcloud fault KIND|list|clear [flags]        make something go wrong; "localcloud fault" says what can
 
 Flags (the environment variable gives the default):
 `
@@ -44,23 +49,34 @@ func main() {
 
 func run(ctx context.Context, arguments []string, out io.Writer) error {
 	var options localcloud.Options
-	var model string
+	var model, speed string
 	flags := flag.NewFlagSet("localcloud", flag.ContinueOnError)
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
 	}
-	flags.StringVar(&options.StateDir, "state", env("LOCALCLOUD_STATE", ".local/cloud"), "state directory (LOCALCLOUD_STATE)")
+	stateFlag(flags, &options.StateDir)
 	flags.StringVar(&options.Addr, "addr", env("LOCALCLOUD_ADDR", localcloud.DefaultAddr), "where the REST API is served (LOCALCLOUD_ADDR)")
 	flags.StringVar(&options.ProviderAddr, "provider-addr", env("LOCALCLOUD_PROVIDER_ADDR", localcloud.DefaultProviderAddr),
 		"where Pulumi's engine attaches (LOCALCLOUD_PROVIDER_ADDR)")
+	flags.StringVar(&speed, "speed", env("LOCALCLOUD_SPEED", strconv.Itoa(clock.DefaultSpeed)),
+		"how much faster than the wall clock AWS time runs: 60 turns a minute into a second (LOCALCLOUD_SPEED)")
+	flags.StringVar(&options.ConsoleAddr, "console-addr", env("LOCALCLOUD_CONSOLE_ADDR", localcloud.DefaultConsoleAddr),
+		"where the console is served (LOCALCLOUD_CONSOLE_ADDR)")
 	flags.StringVar(&model, "model", env("LOCALCLOUD_MODEL", ""), "program that stands in for the model container (LOCALCLOUD_MODEL)")
 	if len(arguments) == 0 {
 		flags.Usage()
-		return errors.New("say what to do: serve, start, stop, status or providers")
+		return errors.New("say what to do: serve, start, stop, status, providers or fault")
+	}
+	if arguments[0] == "fault" {
+		return runFault(arguments[1:], out)
 	}
 	if err := flags.Parse(arguments[1:]); err != nil {
 		return err
+	}
+	var err error
+	if options.Speed, err = strconv.ParseFloat(speed, 64); err != nil || options.Speed == 0 {
+		return fmt.Errorf("--speed is %q: it must be a number from 1 (real time)", speed)
 	}
 	options.Model = append([]string{model}, flags.Args()...)
 	switch arguments[0] {
@@ -74,9 +90,15 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 		return status(options.StateDir, out)
 	case "providers":
 		return providers(options.StateDir, out)
+	case "console":
+		return consoleURL(options.StateDir, out)
 	default:
-		return fmt.Errorf("%q is not a command: use serve, start, stop, status or providers", arguments[0])
+		return fmt.Errorf("%q is not a command: use serve, start, stop, status, providers or fault", arguments[0])
 	}
+}
+
+func stateFlag(flags *flag.FlagSet, dir *string) {
+	flags.StringVar(dir, "state", env("LOCALCLOUD_STATE", ".local/cloud"), "state directory (LOCALCLOUD_STATE)")
 }
 
 func env(name, otherwise string) string {
@@ -93,6 +115,9 @@ func serve(ctx context.Context, options localcloud.Options, out io.Writer) error
 		return err
 	}
 	options.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(localcloud.GCPercent)
+	}
 	cloud, err := localcloud.Start(ctx, options)
 	if err != nil {
 		return errors.Join(err, parent.tell(err.Error()))
@@ -108,7 +133,8 @@ func serve(ctx context.Context, options localcloud.Options, out io.Writer) error
 }
 
 func describe(h localcloud.Health) string {
-	text := fmt.Sprintf("localcloud is running (pid %d): API at %s, provider at %s, %d resources", h.PID, h.URL, h.Provider, h.Resources)
+	text := fmt.Sprintf("localcloud is running (pid %d, %g times faster than AWS): API at %s, console at %s, provider at %s, %d resources",
+		h.PID, h.Speed, h.URL, h.Console, h.Provider, h.Resources)
 	if h.Problem != "" {
 		text += "\nnot everything that was deployed could be started again: " + h.Problem
 	}

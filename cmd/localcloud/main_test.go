@@ -47,7 +47,7 @@ func run(t *testing.T, arguments ...string) (string, bool) {
 }
 
 func startArguments(dir string) []string {
-	return []string{"start", "--state", dir, "--addr", "127.0.0.1:0", "--provider-addr", "127.0.0.1:0", "--model", model}
+	return []string{"start", "--state", dir, "--addr", "127.0.0.1:0", "--provider-addr", "127.0.0.1:0", "--console-addr", "127.0.0.1:0", "--model", model}
 }
 
 func TestTheCommandInTheBackground(t *testing.T) {
@@ -118,9 +118,11 @@ func TestStartTakesUpWhatChanged(t *testing.T) {
 
 // sleepingState is a state with a component whose start takes as long as its model likes.
 const sleepingState = `{"format": 1, "resources": [{"type": "aws:cloudformation/stack:Stack", "id": "stack",
-	"urn": "urn:pulumi:t::t::aws:cloudformation/stack:Stack::stack", "data": {"resources": {"Component": {
+	"urn": "urn:pulumi:t::t::aws:cloudformation/stack:Stack::stack", "data": {"resources": {"Endpoint": {
+		"type": "AWS::SageMaker::Endpoint", "name": "endpoint",
+		"endpoint": {"Name": "endpoint", "InstanceType": "ml.m5.large", "InitialInstances": 1, "MaxInstances": 1}}, "Component": {
 		"type": "AWS::SageMaker::InferenceComponent", "name": "component",
-		"component": {"Name": "component", "Endpoint": "endpoint", "Image": "image", "Copies": 1}}}}}]}`
+		"component": {"Name": "component", "Endpoint": "endpoint", "Image": "image", "Copies": 1, "Needs": {"CPUCores": 1, "MemoryMB": 1024}}}}}}]}`
 
 func TestAStartThatHangsCanBeStopped(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, dir string, start *exec.Cmd){
@@ -140,7 +142,8 @@ func TestAStartThatHangsCanBeStopped(t *testing.T) {
 			require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 			require.NoError(t, os.WriteFile(hanging, []byte("#!/bin/sh\necho begun > '"+pipe+"'\nexec sleep 600\n"), 0o700))
 			var out bytes.Buffer
-			start := exec.CommandContext(t.Context(), command, "start", "--state", dir, "--addr", "127.0.0.1:0", "--provider-addr", "127.0.0.1:0", "--model", hanging)
+			start := exec.CommandContext(t.Context(), command, "start", "--state", dir, "--addr", "127.0.0.1:0", "--provider-addr", "127.0.0.1:0", "--console-addr", "127.0.0.1:0",
+				"--speed", "100000", "--model", hanging)
 			start.Stdout, start.Stderr = &out, &out
 			require.NoError(t, start.Start())
 			begun, err := os.ReadFile(pipe)
@@ -160,7 +163,7 @@ func TestStartSaysWhyItFailed(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, taken.Close()) })
 	dir := t.TempDir()
-	out, ok := run(t, "start", "--state", dir, "--addr", taken.Addr().String(), "--provider-addr", "127.0.0.1:0", "--model", model)
+	out, ok := run(t, "start", "--state", dir, "--addr", taken.Addr().String(), "--provider-addr", "127.0.0.1:0", "--console-addr", "127.0.0.1:0", "--model", model)
 	assert.False(t, ok)
 	assert.Contains(t, out, "is in use: stop what listens there, or choose another port with --addr 127.0.0.1:PORT (LOCALCLOUD_ADDR)")
 	assert.Contains(t, out, "(log: "+filepath.Join(dir, "localcloud.log"))
@@ -177,10 +180,13 @@ func TestArguments(t *testing.T) {
 		arguments []string
 		want      string
 	}{
-		{nil, "say what to do: serve, start, stop, status or providers"},
-		{[]string{"restart"}, `"restart" is not a command: use serve, start, stop, status or providers`},
+		{nil, "say what to do: serve, start, stop, status, providers or fault"},
+		{[]string{"restart"}, `"restart" is not a command: use serve, start, stop, status, providers or fault`},
 		{[]string{"serve", "--colour"}, "flag provided but not defined: -colour"},
 		{[]string{"serve", "--state", t.TempDir()}, "set --model PATH"},
+		{[]string{"serve", "--speed", "fast"}, `--speed is "fast": it must be a number from 1 (real time)`},
+		{[]string{"serve", "--speed", "0"}, `--speed is "0": it must be a number from 1 (real time)`},
+		{[]string{"serve", "--speed", "0.5", "--state", t.TempDir(), "--model", model}, "the speed is 0.5: it must be from 1 (real time) to 100000"},
 	} {
 		out, ok := run(t, test.arguments...)
 		assert.False(t, ok)

@@ -21,11 +21,13 @@ const (
 	componentKey      = "InferenceComponentName"
 )
 
-// Times in seconds. The cooldowns of target tracking and of the step are those
-// of the developer guide's example.
+// Times in seconds. The cooldown of target tracking is that of the developer
+// guide's example. The step's there is 60, which is shorter than a wake-up: the
+// alarm runs the policy again each minute that it stays in ALARM, and would add
+// a second copy for the one request that the first is on its way for.
 const (
 	trackingCooldown = 300
-	wakeCooldown     = 60
+	wakeCooldown     = 300
 	alarmPeriod      = 60
 )
 

@@ -19,14 +19,17 @@ type object = map[string]any
 
 // fakeCloud has the model "model" and notes what runs.
 type fakeCloud struct {
-	running map[string]endpoint.Component
-	calls   []string
+	endpoints map[string]endpoint.Endpoint
+	running   map[string]endpoint.Component
+	calls     []string
 	// fail names the component whose Apply fails.
 	fail  string
 	other *cloudformation.Resource
 }
 
-func newFakeCloud() *fakeCloud { return &fakeCloud{running: map[string]endpoint.Component{}} }
+func newFakeCloud() *fakeCloud {
+	return &fakeCloud{endpoints: map[string]endpoint.Endpoint{}, running: map[string]endpoint.Component{}}
+}
 
 func (f *fakeCloud) Model(name string) (string, map[string]string, bool) {
 	return "image-of-" + name, map[string]string{"A": "1"}, strings.HasPrefix(name, "model")
@@ -36,6 +39,18 @@ func (f *fakeCloud) Deployed(resourceType, name, _ string) *cloudformation.Resou
 	if f.other != nil && f.other.Type == resourceType && f.other.Name == name {
 		return f.other
 	}
+	return nil
+}
+
+func (f *fakeCloud) ApplyEndpoint(_ context.Context, e endpoint.Endpoint) error {
+	f.calls = append(f.calls, "apply endpoint "+e.Name+" "+e.InstanceType)
+	f.endpoints[e.Name] = e
+	return nil
+}
+
+func (f *fakeCloud) DeleteEndpoint(name string) error {
+	f.calls = append(f.calls, "delete endpoint "+name)
+	delete(f.endpoints, name)
 	return nil
 }
 
@@ -144,6 +159,8 @@ func TestDeployResolvesAndRuns(t *testing.T) {
 	assert.Equal(t, "endpoint", running.Endpoint)
 	assert.Equal(t, 2, running.Copies, "a Number parameter is a string that counts as a number")
 	assert.InDelta(t, 90, running.StartupTimeout.Seconds(), 0)
+	assert.Equal(t, endpoint.Requirements{CPUCores: 1, MemoryMB: 1024}, running.Needs)
+	assert.Equal(t, endpoint.Endpoint{Name: "endpoint", InstanceType: "ml.g5.xlarge", InitialInstances: 1, MaxInstances: 3}, cloud.endpoints["endpoint"])
 	config := stack.Resources["Config"]
 	assert.Regexp(t, `^Config-[A-Z2-7]{12}$`, config.Name, "a name is generated where none is given")
 	assert.Equal(t, config.Name, stack.Resources["Endpoint"].Properties["EndpointConfigName"])
@@ -190,6 +207,7 @@ func TestParametersAndTemplatesAreRefused(t *testing.T) {
 			_, err := deploy(t, cloud, at(t, good(), test.path, test.value), test.parameters, nil)
 			require.ErrorContains(t, err, test.want)
 			assert.Empty(t, cloud.running, "nothing is left running")
+			assert.Empty(t, cloud.endpoints)
 		})
 	}
 	_, err := cloudformation.Parse("Resources: {}")
@@ -218,6 +236,7 @@ func TestSageMakerRefusals(t *testing.T) {
 		{"no variant name", variant + "VariantName", nil, "VariantName must match"},
 		{"an impatient variant", variant + "ContainerStartupHealthCheckTimeoutInSeconds", 59, "must be between 60 and 3600, but is 59"},
 		{"an unknown routing", variant + "RoutingConfig", object{"RoutingStrategy": "BEST"}, "must be LEAST_OUTSTANDING_REQUESTS or RANDOM"},
+		{"two variants", "Resources Config Properties ProductionVariants", []any{variantNamed("A"), variantNamed("B")}, "localcloud runs endpoints with one"},
 		{"no variants", "Resources Config Properties ProductionVariants", []any{}, "at least one variant"},
 		{"an unknown property", variant + "Colour", "red", ".ProductionVariants[0].Colour is not known here"},
 		{"a property in the wrong case", variant + "instanceType", "x", ".ProductionVariants[0].instanceType is not known here"},
@@ -246,6 +265,34 @@ func TestSageMakerRefusals(t *testing.T) {
 			require.ErrorContains(t, err, test.want)
 			require.ErrorContains(t, err, "ROLLBACK_COMPLETE: CREATE_FAILED ")
 			assert.Empty(t, cloud.running)
+			assert.Empty(t, cloud.endpoints)
+		})
+	}
+}
+
+func variantNamed(name string) object {
+	return object{"VariantName": name, "InstanceType": "ml.g5.xlarge", "InitialInstanceCount": 1}
+}
+
+func TestInstanceCounts(t *testing.T) {
+	tests := []struct {
+		name                     string
+		scaling                  any
+		initial, lowest, highest int
+	}{
+		{"no managed instance scaling", nil, 2, 2, 2},
+		{"managed instance scaling that is off", object{"Status": "DISABLED", "MinInstanceCount": 0, "MaxInstanceCount": 3}, 2, 2, 2},
+		{"managed instance scaling", object{"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 3}, 2, 0, 3},
+		{"managed instance scaling without limits", object{"Status": "ENABLED"}, 2, 1, 2},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			cloud := newFakeCloud()
+			template := at(t, good(), "Resources Config Properties ProductionVariants 0 InitialInstanceCount", test.initial)
+			_, err := deploy(t, cloud, at(t, template, "Resources Config Properties ProductionVariants 0 ManagedInstanceScaling", test.scaling), nil, nil)
+			require.NoError(t, err)
+			got := cloud.endpoints["endpoint"]
+			assert.Equal(t, []int{test.initial, test.lowest, test.highest}, []int{got.InitialInstances, got.MinInstances, got.MaxInstances})
 		})
 	}
 }
@@ -260,10 +307,10 @@ func TestUpdate(t *testing.T) {
 	}{
 		{"nothing changed", "Description", "x", nil, nil, ""},
 		{"another model", "Description", "x", map[string]string{"Model": "model2"}, []string{"apply component image-of-model2"}, ""},
-		{"another instance type", "Resources Config Properties ProductionVariants 0 InstanceType", "ml.m5.large", nil, nil, ""},
+		{"another instance type", "Resources Config Properties ProductionVariants 0 InstanceType", "ml.m5.large", nil, []string{"apply endpoint endpoint ml.m5.large"}, ""},
 		{"another instance type without retaining", "Resources Endpoint Properties RetainAllVariantProperties", false, map[string]string{"Groups": "sg-3"}, nil, "needs RetainAllVariantProperties"},
 		{"another component name", "Resources Component Properties InferenceComponentName", "renamed", nil, []string{"apply renamed image-of-model", "delete component"}, ""},
-		{"another endpoint name under the same component", "Resources Endpoint Properties EndpointName", "renamed", nil, nil, "Rename component and update the stack again"},
+		{"another endpoint name under the same component", "Resources Endpoint Properties EndpointName", "renamed", nil, []string{"apply endpoint renamed ml.g5.xlarge", "delete endpoint renamed"}, "Rename component and update the stack again"},
 		{"no component", "Resources Component", nil, nil, []string{"delete component"}, ""},
 		{"a broken model", "Resources Component Properties RuntimeConfig CopyCount", 0, nil, nil, "UPDATE_ROLLBACK_COMPLETE: UPDATE_FAILED Component"},
 	}
@@ -316,7 +363,14 @@ func TestAFailureTakesBackWhatWasDone(t *testing.T) {
 	assert.Equal(t, "image-of-model", cloud.running["component"].Image, "a failed update goes back")
 	assert.Equal(t, "image-of-model", cloud.running["second"].Image)
 
+	again := newFakeCloud()
+	cloudformation.Resume(t.Context(), again, before, func(name string, err error) { require.NoError(t, err, name) })
+	assert.Equal(t, []string{"apply endpoint endpoint ml.g5.xlarge"}, again.calls[:1], "components need their endpoint")
+	assert.Equal(t, cloud.endpoints, again.endpoints)
+	assert.Equal(t, cloud.running, again.running)
+	cloud.calls = nil
 	require.NoError(t, cloudformation.Delete(t.Context(), cloud, before))
+	assert.Equal(t, []string{"delete component", "delete second", "delete endpoint endpoint"}, cloud.calls, "an endpoint must be empty")
 	assert.Empty(t, cloud.running)
 }
 

@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -21,7 +22,10 @@ type Cloud interface {
 	Model(name string) (image string, environment map[string]string, ok bool)
 	// Deployed returns the resource with this type and physical name in any stack but the given one, or nil.
 	Deployed(resourceType, name, exceptStack string) *Resource
-	// Apply and Delete run inference components, as endpoint.Runtime does.
+	// ApplyEndpoint, DeleteEndpoint, Apply and Delete run endpoints and inference
+	// components, as endpoint.Runtime does.
+	ApplyEndpoint(ctx context.Context, e endpoint.Endpoint) error
+	DeleteEndpoint(name string) error
 	Apply(ctx context.Context, c endpoint.Component) error
 	Delete(ctx context.Context, name string) error
 }
@@ -40,7 +44,8 @@ type Resource struct {
 	Name       string         `json:"name"`
 	ARN        string         `json:"arn"`
 	Properties map[string]any `json:"properties"`
-	// Component is what an inference component runs.
+	// Endpoint is what an endpoint runs, Component what an inference component runs.
+	Endpoint  *endpoint.Endpoint  `json:"endpoint,omitempty"`
 	Component *endpoint.Component `json:"component,omitempty"`
 }
 
@@ -82,7 +87,7 @@ type deployment struct {
 	cloud   Cloud
 	scope   scope
 	current map[string]*Resource
-	// undo holds what takes back the inference components that were changed so far.
+	// undo holds what takes back what was changed so far.
 	undo []func(context.Context) error
 }
 
@@ -177,22 +182,42 @@ func (d *deployment) deployResource(ctx context.Context, id string) error {
 	if err := t.check(d, next, old); err != nil {
 		return err
 	}
-	if next.Component != nil {
-		if err := d.cloud.Apply(ctx, *next.Component); err != nil {
-			return err
-		}
-		d.undo = append(d.undo, d.putBack(next, old))
+	if err := next.run(ctx, d.cloud); err != nil {
+		return err
 	}
+	d.undo = append(d.undo, d.putBack(next, old))
 	d.current[id] = next
 	return nil
 }
 
-// putBack returns what takes an applied inference component back.
+// run starts what the resource stands for, or brings it up to date.
+func (r *Resource) run(ctx context.Context, cloud Cloud) error {
+	switch {
+	case r.Endpoint != nil:
+		return cloud.ApplyEndpoint(ctx, *r.Endpoint)
+	case r.Component != nil:
+		return cloud.Apply(ctx, *r.Component)
+	}
+	return nil
+}
+
+// end stops what the resource stands for.
+func (r *Resource) end(ctx context.Context, cloud Cloud) error {
+	switch {
+	case r.Endpoint != nil:
+		return cloud.DeleteEndpoint(r.Name)
+	case r.Component != nil:
+		return cloud.Delete(ctx, r.Name)
+	}
+	return nil
+}
+
+// putBack returns what takes a change back.
 func (d *deployment) putBack(next, old *Resource) func(context.Context) error {
 	if old == nil {
-		return func(ctx context.Context) error { return d.cloud.Delete(ctx, next.Name) }
+		return func(ctx context.Context) error { return next.end(ctx, d.cloud) }
 	}
-	return func(ctx context.Context) error { return d.cloud.Apply(ctx, *old.Component) }
+	return func(ctx context.Context) error { return old.run(ctx, d.cloud) }
 }
 
 // name gives the resource its physical name: the given one, the one it has, or a generated one.
@@ -253,29 +278,44 @@ func (d *deployment) rollback(cause error) error {
 	return &RolledBack{Cause: cause, Err: errors.Join(failures...), Created: d.Previous.Resources == nil}
 }
 
-// deleteOthers stops the previous inference components that are no longer part of the stack.
+// deleteOthers stops what is no longer part of the stack.
 func (d *deployment) deleteOthers(ctx context.Context) error {
 	var failures []error
-	for _, old := range d.Previous.Resources {
+	for _, old := range d.Previous.inOrder() {
 		kept := slices.ContainsFunc(slices.Collect(maps.Values(d.current)), func(r *Resource) bool {
 			return r.Type == old.Type && r.Name == old.Name
 		})
-		if !kept && old.Component != nil {
-			failures = append(failures, d.cloud.Delete(ctx, old.Name))
+		if !kept {
+			failures = append(failures, old.end(ctx, d.cloud))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// Delete stops every inference component of a stack.
+// Resume runs again what a deployed stack stands for. It tells how each resource
+// came out, by its name, and goes on after a failure.
+func Resume(ctx context.Context, cloud Cloud, stack *Stack, outcome func(name string, err error)) {
+	for _, r := range slices.Backward(stack.inOrder()) {
+		outcome(r.Name, r.run(ctx, cloud))
+	}
+}
+
+// Delete stops everything that a stack stands for.
 func Delete(ctx context.Context, cloud Cloud, stack *Stack) error {
 	var failures []error
-	for _, r := range stack.Resources {
-		if r.Component != nil {
-			failures = append(failures, cloud.Delete(ctx, r.Name))
-		}
+	for _, r := range stack.inOrder() {
+		failures = append(failures, r.end(ctx, cloud))
 	}
 	return errors.Join(failures...)
+}
+
+// inOrder returns the resources in the order in which they can be deleted:
+// inference components before the endpoints that they are on.
+func (s *Stack) inOrder() []*Resource {
+	order := []string{TypeInferenceComponent, TypeEndpoint, TypeEndpointConfig}
+	return slices.SortedFunc(maps.Values(s.Resources), func(a, b *Resource) int {
+		return cmp.Or(slices.Index(order, a.Type)-slices.Index(order, b.Type), strings.Compare(a.Name, b.Name))
+	})
 }
 
 // decode reads the resolved properties into a struct, which refuses the ones it does not have.

@@ -92,6 +92,12 @@ type managedInstanceScaling struct {
 	ScaleInPolicy                      json.RawMessage
 }
 
+// The statuses of managed instance scaling.
+const (
+	scalingEnabled  = "ENABLED"
+	scalingDisabled = "DISABLED"
+)
+
 type vpcConfig struct{ SecurityGroupIds, Subnets []string }
 
 type tag struct{ Key, Value string }
@@ -185,20 +191,30 @@ func (v productionVariant) check(executionRole string) error {
 	return scaling.check(int(*v.InitialInstanceCount))
 }
 
-func (m *managedInstanceScaling) check(initial int) error {
-	if m == nil {
-		return nil
+// limits are the least and the most instances. Without managed instance scaling
+// there are always as many as at first.
+func (m *managedInstanceScaling) limits(initial int) (lowest, highest int) {
+	if m == nil || m.Status != scalingEnabled {
+		return initial, initial
 	}
-	if m.Status != "ENABLED" && m.Status != "DISABLED" {
-		return errors.New("ManagedInstanceScaling.Status must be ENABLED or DISABLED")
-	}
-	lowest, highest := 1, initial
+	lowest, highest = 1, initial
 	if m.MinInstanceCount != nil {
 		lowest = int(*m.MinInstanceCount)
 	}
 	if m.MaxInstanceCount != nil {
 		highest = int(*m.MaxInstanceCount)
 	}
+	return lowest, highest
+}
+
+func (m *managedInstanceScaling) check(initial int) error {
+	if m == nil {
+		return nil
+	}
+	if m.Status != scalingEnabled && m.Status != scalingDisabled {
+		return fmt.Errorf("ManagedInstanceScaling.Status must be %s or %s", scalingEnabled, scalingDisabled)
+	}
+	lowest, highest := m.limits(initial)
 	switch {
 	case lowest < 0:
 		return errors.New("MinInstanceCount must be a value greater than or equal to 0")
@@ -217,8 +233,17 @@ func checkEndpoint(d *deployment, r, old *Resource) error {
 	if err := r.decode(&e); err != nil {
 		return err
 	}
-	if d.find(TypeEndpointConfig, e.EndpointConfigName) == nil {
-		return fmt.Errorf("ValidationException: Could not find endpoint configuration %q", e.EndpointConfigName)
+	variants, err := d.variants(e.EndpointConfigName)
+	if err != nil {
+		return err
+	}
+	if len(variants) > 1 {
+		return fmt.Errorf("endpoint configuration %q has %d variants: localcloud runs endpoints with one", e.EndpointConfigName, len(variants))
+	}
+	initial := int(*variants[0].InitialInstanceCount)
+	lowest, highest := variants[0].ManagedInstanceScaling.limits(initial)
+	r.Endpoint = &endpoint.Endpoint{
+		Name: r.Name, InstanceType: variants[0].InstanceType, InitialInstances: initial, MinInstances: lowest, MaxInstances: highest,
 	}
 	if old != nil && !equal(old.Properties["EndpointConfigName"], r.Properties["EndpointConfigName"]) && !bool(e.RetainAllVariantProperties) {
 		return errors.New("UpdateEndpoint of an endpoint with inference components needs RetainAllVariantProperties: " +
@@ -240,6 +265,7 @@ func checkInferenceComponent(d *deployment, r, _ *Resource) error {
 	}
 	container := endpoint.Component{
 		Name: r.Name, Endpoint: c.EndpointName, Copies: int(*c.RuntimeConfig.CopyCount), StartupTimeout: c.startupTimeout(),
+		Needs: c.Specification.needs(),
 	}
 	if c.Specification.Container != nil {
 		container.Image, container.Environment = c.Specification.Container.Image, c.Specification.Container.Environment
@@ -285,6 +311,18 @@ func (c *inferenceComponent) check() error {
 	return nil
 }
 
+func (s *componentSpecification) needs() endpoint.Requirements {
+	declared := s.ComputeResourceRequirements
+	needs := endpoint.Requirements{MemoryMB: int(*declared.MinMemoryRequiredInMb)}
+	if declared.NumberOfCpuCoresRequired != nil {
+		needs.CPUCores = float64(*declared.NumberOfCpuCoresRequired)
+	}
+	if declared.NumberOfAcceleratorDevicesRequired != nil {
+		needs.Accelerators = float64(*declared.NumberOfAcceleratorDevicesRequired)
+	}
+	return needs
+}
+
 func (c *inferenceComponent) startupTimeout() time.Duration {
 	if c.Specification.StartupParameters == nil || c.Specification.StartupParameters.ContainerStartupHealthCheckTimeoutInSeconds == nil {
 		return 0
@@ -299,20 +337,27 @@ func (d *deployment) checkVariant(endpointName, variant string) error {
 		return fmt.Errorf("ValidationException: Could not find endpoint %q", endpointName)
 	}
 	name, _ := e.Properties["EndpointConfigName"].(string)
-	config := d.find(TypeEndpointConfig, name)
-	if config == nil {
-		return fmt.Errorf("ValidationException: Could not find endpoint configuration %q", name)
-	}
-	var c endpointConfig
-	if err := config.decode(&c); err != nil {
+	variants, err := d.variants(name)
+	if err != nil {
 		return err
 	}
-	for _, v := range c.ProductionVariants {
+	for _, v := range variants {
 		if v.VariantName == variant {
 			return nil
 		}
 	}
 	return fmt.Errorf("endpoint %q has no variant %q", endpointName, variant)
+}
+
+// variants are those of a living endpoint configuration.
+func (d *deployment) variants(configName string) ([]productionVariant, error) {
+	config := d.find(TypeEndpointConfig, configName)
+	if config == nil {
+		return nil, fmt.Errorf("ValidationException: Could not find endpoint configuration %q", configName)
+	}
+	var c endpointConfig
+	err := config.decode(&c)
+	return c.ProductionVariants, err
 }
 
 // namePattern is SageMaker's pattern of physical names; their length is at most 63.

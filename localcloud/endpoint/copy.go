@@ -2,25 +2,24 @@ package endpoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"strconv"
+	"slices"
 	"time"
 )
 
 const (
-	// loopback is the only address a copy may listen on.
-	loopback = "127.0.0.1"
 	// pingEvery is far shorter than SageMaker's interval, so that a laptop does
 	// not wait for a model that is ready at once.
 	pingEvery = 20 * time.Millisecond
 	// pingTimeout is SageMaker's.
 	pingTimeout = 2 * time.Second
+	// minStartup is the least that a process gets for its start: it starts in real
+	// time, however fast the clock runs.
+	minStartup = 30 * time.Second
 	// firstBackoff doubles with each start in a row that fails, up to maxBackoff.
+	// Processes are real, and so is this time.
 	firstBackoff = time.Second
 	maxBackoff   = time.Minute
 )
@@ -29,51 +28,82 @@ const (
 // whenever it ends, until stop is called.
 type modelCopy struct {
 	component *component
+	fleet     *fleet
 	spec      Component
 	number    int
 	ctx       context.Context
 	stop      context.CancelFunc
+	// seated is closed when the copy has room on an instance in service.
+	seated chan struct{}
 	// gone is closed when the copy is stopped and its process has ended.
 	gone chan struct{}
 
-	// The component's mu guards the rest. port is 0 while the copy is not healthy.
-	port, outstanding int
+	// The runtime's mu guards the rest. instance is nil while there is no room.
+	instance *instance
+	// process is nil while none runs; healthy tells whether it takes requests.
+	process     Process
+	healthy     bool
+	outstanding int
 	// drained, once it is made, is closed when nothing is outstanding any more.
 	drained chan struct{}
+	// tried says that the first start ended, well or not.
+	tried bool
+	// outcome takes how the first start ended; it is nil once that is told, and
+	// for copies that nobody waits for.
+	outcome chan<- error
+	// left says that the copy has ended and given its place back.
+	left bool
 }
 
-func newCopy(c *component, spec Component, number int) *modelCopy {
+// newCopy queues a copy for a place and starts it there. The caller holds mu and
+// lets the fleet schedule.
+func (c *component) newCopy(f *fleet, spec Component, outcome chan<- error) *modelCopy {
+	c.started++
 	ctx, cancel := context.WithCancel(c.runtime.ctx)
-	return &modelCopy{component: c, spec: spec, number: number, ctx: ctx, stop: cancel, gone: make(chan struct{})}
+	m := &modelCopy{
+		component: c, fleet: f, spec: spec, number: c.started, ctx: ctx, stop: cancel,
+		seated: make(chan struct{}), gone: make(chan struct{}), outcome: outcome,
+	}
+	f.waiting = append(f.waiting, m)
+	c.runtime.background.Go(m.supervise)
+	return m
 }
 
-// supervise runs the process until the copy is stopped. It reports to first
-// whether the first start came to be healthy; where it did not, supervise gives
-// up, since CreateInferenceComponent or UpdateInferenceComponent then fails. A
-// copy that was healthy once is started again for as long as it is wanted.
-func (m *modelCopy) supervise(first chan<- error) {
+// tell reports how the first start ended, once. The caller holds mu.
+func (m *modelCopy) tell(outcome error) {
+	if m.outcome != nil {
+		m.outcome <- outcome // There is room for one of every copy.
+		m.outcome = nil
+	}
+}
+
+// supervise runs the process until the copy is stopped. Where somebody waits for
+// its first start and that fails, supervise gives up, since
+// CreateInferenceComponent or UpdateInferenceComponent then fails: at once, where
+// AWS would start the container again until the time-out. All other copies are
+// started again for as long as they are wanted.
+func (m *modelCopy) supervise() {
+	runtime := m.component.runtime
 	defer close(m.gone)
-	options := m.component.runtime.options
-	everHealthy, backoff := false, firstBackoff
+	defer m.leave()
+	select {
+	case <-m.seated:
+	case <-m.ctx.Done():
+		return
+	}
+	backoff := firstBackoff
 	for {
-		err := m.live(func() {
-			if !everHealthy {
-				first <- nil
-			}
-			everHealthy, backoff = true, firstBackoff
-		})
-		if !everHealthy {
-			first <- err
+		wasHealthy, err := m.live()
+		if m.ctx.Err() != nil || m.gaveUp(err) {
 			return
 		}
-		if m.ctx.Err() != nil {
-			return
+		if wasHealthy {
+			backoff = firstBackoff
 		}
-		options.Logger.Warn("a model copy stopped and will be started again",
-			"component", m.spec.Name, "copy", m.number, "reason", err, "after", backoff,
-			"log", m.component.runtime.logPath(m.spec.Name))
+		runtime.options.Logger.Warn("a model copy stopped and will be started again",
+			"component", m.spec.Name, "copy", m.number, "reason", err, "after", backoff, "log", runtime.logPath(m.spec.Name))
 		select {
-		case <-options.After(backoff):
+		case <-time.After(backoff):
 		case <-m.ctx.Done():
 			return
 		}
@@ -81,95 +111,81 @@ func (m *modelCopy) supervise(first chan<- error) {
 	}
 }
 
-// live is one life of the process: from its start, over healthy, which it calls
-// once the copy takes requests, to its end. The error says why it ended.
-func (m *modelCopy) live(healthy func()) error {
-	process, port, err := m.start()
+// gaveUp tells whether the life that ended with err was the first start that
+// somebody waits for.
+func (m *modelCopy) gaveUp(err error) bool {
+	m.component.runtime.mu.Lock()
+	defer m.component.runtime.mu.Unlock()
+	m.tried = true
+	awaited := m.outcome != nil
+	m.tell(err)
+	return awaited
+}
+
+// leave is the end of the copy.
+func (m *modelCopy) leave() {
+	m.component.runtime.mu.Lock()
+	defer m.component.runtime.mu.Unlock()
+	m.stop() // It may have given up on its own.
+	m.left = true
+	m.tell(m.ctx.Err())
+	m.component.leaving = slices.DeleteFunc(m.component.leaving, func(other *modelCopy) bool { return other == m })
+	m.fleet.leave(m)
+}
+
+// live is one life of the process, from its start to its end. The error says why
+// it ended.
+func (m *modelCopy) live() (wasHealthy bool, err error) {
+	runtime := m.component.runtime
+	process, err := runtime.options.Launcher.Launch(Launch{Component: m.spec, Number: m.number})
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer process.stop(m.component.runtime.options.StopTimeout)
-	if err := m.awaitHealthy(process, port); err != nil {
-		return err
+	m.set(process, false)
+	defer func() {
+		m.set(nil, false)
+		process.Stop(runtime.options.StopTimeout)
+	}()
+	if err := m.awaitHealthy(process); err != nil {
+		return false, err
 	}
-	m.route(port)
-	healthy()
+	m.set(process, true)
 	select {
-	case <-process.exited:
-		m.route(0)
-		return fmt.Errorf("the process ended with %s", process.status())
+	case <-process.Exited():
+		return true, fmt.Errorf("the process ended with %s", process.Status())
 	case <-m.ctx.Done():
 		m.drain()
-		return m.ctx.Err()
+		return true, m.ctx.Err()
 	}
 }
 
-// start starts the process on a free loopback port.
-func (m *modelCopy) start() (*process, int, error) {
-	runtime := m.component.runtime
-	port, err := freePort()
-	if err != nil {
-		return nil, 0, err
+// set says which process there is and whether it takes requests.
+func (m *modelCopy) set(process Process, healthy bool) {
+	m.component.runtime.mu.Lock()
+	defer m.component.runtime.mu.Unlock()
+	// A copy that is being stopped must not open again.
+	m.process, m.healthy = process, healthy && m.ctx.Err() == nil
+	if m.healthy {
+		m.tried = true
+		m.tell(nil)
 	}
-	log, err := os.OpenFile(runtime.logPath(m.spec.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, 0, fmt.Errorf("opening the log: %w", err)
-	}
-	// The process has its own handle once it is started.
-	defer func() { _ = log.Close() }()
-	if _, err := fmt.Fprintf(log, "--- %s copy %d on port %d: %s\n",
-		time.Now().UTC().Format(time.RFC3339), m.number, port, m.spec.Image); err != nil {
-		return nil, 0, fmt.Errorf("writing the log: %w", err)
-	}
-	process, err := startProcess(runtime.options.Command, m.environment(port), log)
-	return process, port, err
-}
-
-// environment is the container's. Only what a program needs to run at all comes
-// from outside: credentials and passphrases of the surrounding shell do not.
-func (m *modelCopy) environment(port int) []string {
-	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {
-		if value, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+value)
-		}
-	}
-	for name, value := range m.spec.Environment {
-		env = append(env, name+"="+value)
-	}
-	// Of two entries for one name the last one counts.
-	return append(env, "SAGEMAKER_BIND_TO_PORT="+strconv.Itoa(port), "BIND_HOST="+loopback)
-}
-
-// freePort asks the kernel for a port. It is free again when freePort returns,
-// so another program may take it first; the copy then ends and, as for any
-// other failed start, the error and its log say so.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", loopback+":0")
-	if err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
-	}
-	_, text, err := net.SplitHostPort(listener.Addr().String())
-	if err := errors.Join(err, listener.Close()); err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
-	}
-	return strconv.Atoi(text)
 }
 
 // awaitHealthy returns nil when GET /ping answers 200.
-func (m *modelCopy) awaitHealthy(process *process, port int) error {
-	deadline := time.NewTimer(m.spec.StartupTimeout)
+func (m *modelCopy) awaitHealthy(process Process) error {
+	options := m.component.runtime.options
+	deadline := time.NewTimer(max(options.Clock.Wall(m.spec.StartupTimeout), minStartup))
 	defer deadline.Stop()
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
-	url := fmt.Sprintf("http://%s:%d/ping", loopback, port)
-	for {
-		if m.ping(url) {
+	slow := options.Clock.Wall(options.Faults.SlowStart(m.spec.Name))
+	for begun := time.Now(); ; {
+		if time.Since(begun) >= slow && m.ping(process) {
 			return nil
 		}
 		select {
-		case <-process.exited:
-			return fmt.Errorf("the process ended with %s before it passed the ping health check", process.status())
+		case <-process.Exited():
+			return fmt.Errorf("the process ended with %s before it passed the ping health check", process.Status())
 		case <-deadline.C:
 			return fmt.Errorf("the container did not pass the ping health check within %s", m.spec.StartupTimeout)
 		case <-m.ctx.Done():
@@ -179,14 +195,14 @@ func (m *modelCopy) awaitHealthy(process *process, port int) error {
 	}
 }
 
-func (m *modelCopy) ping(url string) bool {
+func (m *modelCopy) ping(process Process) bool {
 	ctx, cancel := context.WithTimeout(m.ctx, pingTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+loopback+"/ping", nil)
 	if err != nil {
 		return false
 	}
-	response, err := m.component.runtime.client.Do(request)
+	response, err := process.RoundTrip(request)
 	if err != nil {
 		return false
 	}
@@ -195,37 +211,35 @@ func (m *modelCopy) ping(url string) bool {
 	return err == nil && response.StatusCode == http.StatusOK
 }
 
-// route opens the copy to requests on the port, or closes it where port is 0.
-func (m *modelCopy) route(port int) {
-	m.component.mu.Lock()
-	defer m.component.mu.Unlock()
-	m.port = port
-}
-
 // release ends one request that acquire counted.
 func (m *modelCopy) release() {
-	m.component.mu.Lock()
-	defer m.component.mu.Unlock()
+	m.component.runtime.mu.Lock()
+	defer m.component.runtime.mu.Unlock()
 	m.outstanding--
+	m.component.outstanding--
 	if m.outstanding == 0 && m.drained != nil {
 		close(m.drained)
+		m.drained = nil
 	}
 }
 
-// drain closes the copy to new requests and waits, for StopTimeout at most, for
-// the outstanding ones.
+// drain waits, for StopTimeout at most, for the requests that are outstanding in
+// a copy that gets no new ones.
 func (m *modelCopy) drain() {
-	m.component.mu.Lock()
-	m.port = 0
+	runtime := m.component.runtime
+	runtime.mu.Lock()
+	m.healthy = false
 	drained := make(chan struct{})
 	if m.outstanding == 0 {
 		close(drained)
 	} else {
 		m.drained = drained
 	}
-	m.component.mu.Unlock()
+	runtime.mu.Unlock()
+	timer := time.NewTimer(runtime.options.StopTimeout)
+	defer timer.Stop()
 	select {
 	case <-drained:
-	case <-time.After(m.component.runtime.options.StopTimeout):
+	case <-timer.C:
 	}
 }

@@ -57,6 +57,7 @@ func TestInvoke(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	c := newCloud(t, endpoint.Options{})
 	require.NoError(t, c.Apply(t.Context(), component()))
+	require.NoError(t, c.ApplyEndpoint(t.Context(), musicEndpoint(func(e *endpoint.Endpoint) { e.Name = "other-endpoint" })))
 	require.NoError(t, c.Apply(t.Context(), component(func(c *endpoint.Component) { c.Name, c.Endpoint = "other", "other-endpoint" })))
 	tests := []struct {
 		name, method, path, component, body string
@@ -164,7 +165,7 @@ func TestNoCapacityUntilHealthy(t *testing.T) {
 
 	cancel()
 	require.ErrorIs(t, within(t, applied, "Apply to give up"), context.Canceled)
-	assert.Contains(t, message(t, c.invoke(t, "describe")), "Endpoint music-endpoint of account 123456789012 not found.")
+	assert.Contains(t, message(t, c.invoke(t, "describe")), "Inference Component music of account 123456789012 not found.")
 }
 
 func TestRequestsGoToTheCopyWithTheFewestOutstanding(t *testing.T) {

@@ -10,6 +10,9 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"time"
+
+	"scaletozero/localcloud/faults"
 )
 
 const (
@@ -75,12 +78,16 @@ func (r *Runtime) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
+var errClosed = errors.New("the local endpoint runtime is closed")
+
 // answer is what a container said.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
+
+func (a *answer) ok() bool { return a.status >= 200 && a.status <= 299 }
 
 // invoke checks the request in the service's order, endpoint before component
 // before capacity, and has one copy answer it.
@@ -113,38 +120,68 @@ func (r *Runtime) invoke(w http.ResponseWriter, req *http.Request) (*answer, *fa
 	} else if err != nil {
 		return nil, validationError("The body could not be read: " + err.Error())
 	}
-	port, release, err := target.acquire()
-	if err != nil {
-		return nil, validationError("Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress " +
-			"(if configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API.")
+	if failed := r.fault(name); failed != nil {
+		return nil, failed
 	}
-	defer release()
-	return r.ask(req, endpoint, name, port, body)
+	return r.ask(req, target, endpoint, name, body)
+}
+
+// fault is the answer of a service that fails on demand, or nil.
+func (r *Runtime) fault(component string) *failure {
+	if r.options.Faults.Happens(faults.Throttling, component) {
+		return &failure{http.StatusTooManyRequests, "ThrottlingException", failureBody{Message: "Rate exceeded"}}
+	}
+	switch r.options.Faults.ServiceStatus(component) {
+	case http.StatusInternalServerError:
+		return &failure{http.StatusInternalServerError, "InternalFailure", failureBody{Message: "An internal failure occurred."}}
+	case http.StatusServiceUnavailable:
+		return &failure{http.StatusServiceUnavailable, "ServiceUnavailable", failureBody{Message: "The service is temporarily unavailable."}}
+	}
+	return nil
 }
 
 // ask sends the request to a copy. Everything but a 2xx answer is a ModelError.
-func (r *Runtime) ask(req *http.Request, endpoint, component string, port int, body []byte) (*answer, *failure) {
+func (r *Runtime) ask(req *http.Request, target *component, endpoint, name string, body []byte) (*answer, *failure) {
+	chosen, process, inService := target.acquire()
+	if chosen == nil {
+		r.options.Metric(metricNoCapacity, componentDimension(name), 1)
+		return nil, validationError("Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress " +
+			"(if configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API.")
+	}
+	defer chosen.release()
 	ctx, cancel := context.WithTimeout(req.Context(), r.options.InvocationTimeout)
 	defer cancel()
-	got, err := r.post(ctx, req.Header, port, body)
+	begun := time.Now()
+	got, err := r.post(ctx, req.Header, name, process, body)
+	r.measure(endpoint, name, inService, got, err, time.Since(begun))
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, r.modelError(component, 0, "Your invocation timed out while waiting for a response from container primary. "+
+		return nil, r.modelError(name, 0, "Your invocation timed out while waiting for a response from container primary. "+
 			"Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again.")
 	case err != nil:
-		r.options.Logger.Warn("a model copy broke off an invocation", "component", component, "error", err)
-		return nil, r.modelError(component, 0, fmt.Sprintf("Amazon SageMaker could not get a response from the %s endpoint. "+
+		r.options.Logger.Warn("a model copy broke off an invocation", "component", name, "error", err)
+		return nil, r.modelError(name, 0, fmt.Sprintf("Amazon SageMaker could not get a response from the %s endpoint. "+
 			"This can occur when CPU or memory utilization is high. To check your utilization, see Amazon CloudWatch. "+
 			"To fix this problem, use an instance type with more CPU capacity or memory.", endpoint))
-	case got.status < 200 || got.status > 299:
-		return nil, r.modelError(component, got.status, string(got.body))
+	case !got.ok():
+		return nil, r.modelError(name, got.status, string(got.body))
 	}
 	return got, nil
 }
 
-func (r *Runtime) post(ctx context.Context, header http.Header, port int, body []byte) (*answer, error) {
-	url := fmt.Sprintf("http://%s:%d/invocations", loopback, port)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+func (r *Runtime) post(ctx context.Context, header http.Header, component string, process Process, body []byte) (*answer, error) {
+	if r.options.Faults.Happens(faults.ModelHang, component) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-r.ctx.Done():
+			return nil, errClosed
+		}
+	}
+	if r.options.Faults.Happens(faults.ModelCrash, component) {
+		process.Kill()
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+loopback+"/invocations", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -153,13 +190,16 @@ func (r *Runtime) post(ctx context.Context, header http.Header, port int, body [
 			request.Header.Set(name, value)
 		}
 	}
-	response, err := r.client.Do(request)
+	response, err := process.RoundTrip(request)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
-	return &answer{response.StatusCode, response.Header, content}, err
+	if err != nil {
+		return nil, err
+	}
+	return &answer{response.StatusCode, response.Header, content}, nil
 }
 
 // modelError is the service's answer where the container failed; a status of 0

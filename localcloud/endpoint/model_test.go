@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"scaletozero/localcloud/clock"
 	"scaletozero/localcloud/endpoint"
 )
 
@@ -116,6 +117,10 @@ func newCloud(t *testing.T, options endpoint.Options) *cloud {
 	if options.Command == nil {
 		options.Command = []string{os.Args[0]}
 	}
+	// Real processes do not wait for AWS's minutes.
+	fast, err := clock.New(10_000)
+	require.NoError(t, err)
+	options.Clock = fast
 	c.Runtime = endpoint.New(options)
 	server := httptest.NewServer(c.Runtime)
 	c.url = server.URL
@@ -123,12 +128,25 @@ func newCloud(t *testing.T, options endpoint.Options) *cloud {
 		require.NoError(t, c.Close())
 		server.Close()
 	})
+	require.NoError(t, c.ApplyEndpoint(t.Context(), musicEndpoint()))
 	return c
+}
+
+// musicEndpoint has room for four copies of component() on each of its instances.
+func musicEndpoint(change ...func(*endpoint.Endpoint)) endpoint.Endpoint {
+	e := endpoint.Endpoint{Name: "music-endpoint", InstanceType: "ml.m5.xlarge", InitialInstances: 1, MaxInstances: 3}
+	for _, f := range change {
+		f(&e)
+	}
+	return e
 }
 
 // component is the one most tests use; change alters it.
 func component(change ...func(*endpoint.Component)) endpoint.Component {
-	c := endpoint.Component{Name: "music", Endpoint: "music-endpoint", Image: "music:1", Copies: 1, StartupTimeout: 20 * time.Second}
+	c := endpoint.Component{
+		Name: "music", Endpoint: "music-endpoint", Image: "music:1", Copies: 1, StartupTimeout: 10 * time.Minute,
+		Needs: endpoint.Requirements{CPUCores: 1, MemoryMB: 1024},
+	}
 	for _, f := range change {
 		f(&c)
 	}

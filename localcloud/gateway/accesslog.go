@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"net"
 	"regexp"
@@ -16,15 +17,36 @@ var logVariable = regexp.MustCompile(`\$context(?:\.[A-Za-z_][A-Za-z0-9_]*)+`)
 // absent is what API Gateway logs for a variable without a value.
 const absent = "-"
 
+// logFormat is an access log format, taken apart once for all requests.
+type logFormat []logPart
+
+// logPart is a variable's name without "$context.", after text that stays.
+type logPart struct{ text, variable string }
+
+// parseLogFormat never fails: what looks like no variable is text. A line break
+// becomes a blank, since each request has one line.
+func parseLogFormat(format string) logFormat {
+	var parsed logFormat
+	format = strings.ReplaceAll(format, "\n", " ")
+	end := 0
+	for _, at := range logVariable.FindAllStringIndex(format, -1) {
+		parsed = append(parsed, logPart{format[end:at[0]], strings.TrimPrefix(format[at[0]:at[1]], "$context.")})
+		end = at[1]
+	}
+	return append(parsed, logPart{text: format[end:]})
+}
+
 // expand fills in an access log format (AWS page "Variables for access logging
 // for API Gateway").
-func (x *exchange) expand(format string, sent *answer) string {
-	return logVariable.ReplaceAllStringFunc(format, func(name string) string {
-		if text := x.variable(strings.TrimPrefix(name, "$context."), sent); text != "" {
-			return text
+func (x *exchange) expand(format logFormat, sent *answer) string {
+	var line strings.Builder
+	for _, part := range format {
+		line.WriteString(part.text)
+		if part.variable != "" {
+			line.WriteString(cmp.Or(x.variable(part.variable, sent), absent))
 		}
-		return absent
-	})
+	}
+	return line.String()
 }
 
 // variable is the value of a $context variable, or "" where there is none. What

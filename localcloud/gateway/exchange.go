@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,8 +30,10 @@ type exchange struct {
 
 	apiID, stage string
 	// path is the request's below the stage, still percent-encoded.
-	path                         string
-	began                        time.Time
+	path  string
+	began time.Time
+	// at is began in AWS time.
+	at                           time.Time
 	requestID, extendedRequestID string
 
 	// What follows is filled in as it becomes known.
@@ -56,8 +59,8 @@ type failure struct {
 	integration string
 }
 
-// answer runs the request through API Gateway's order: route, key, request
-// validation, integration. A failure becomes a gateway response.
+// answer runs the request through API Gateway's order: route, key, throttle and
+// quota, request validation, integration. A failure becomes a gateway response.
 func (x *exchange) answer() *answer {
 	if x.deployment == nil {
 		x.failure = &failure{response: accessDenied}
@@ -76,14 +79,18 @@ func (x *exchange) run() (*answer, *failure) {
 	if x.method == nil {
 		return nil, &failure{response: missingAuthenticationToken}
 	}
+	var caller *client
 	if x.method.apiKeyRequired {
-		key, ok := x.deployment.keys[x.request.Header.Get(apiKeyHeader)]
-		if !ok || !key.Enabled {
+		caller = x.deployment.keys[x.request.Header.Get(apiKeyHeader)]
+		if caller == nil || !caller.Enabled {
 			return nil, &failure{response: invalidAPIKey}
 		}
-		x.keyID = key.ID
+		x.keyID = caller.ID
 	}
-	body, err := io.ReadAll(io.LimitReader(x.request.Body, maxPayload+1))
+	if failed := x.admit(caller); failed != nil {
+		return nil, failed
+	}
+	body, err := x.readBody()
 	if err != nil {
 		return nil, &failure{response: badRequestBody, validation: "the body could not be read"}
 	}
@@ -95,6 +102,17 @@ func (x *exchange) run() (*answer, *failure) {
 		return nil, failed
 	}
 	return x.integrate(mediaType, body)
+}
+
+// readBody reads one byte more than is allowed, which tells that there is more.
+func (x *exchange) readBody() ([]byte, error) {
+	var body bytes.Buffer
+	// Length is what the caller claims, or -1.
+	if length := x.request.ContentLength; length > 0 && length <= maxPayload {
+		body.Grow(int(length) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(io.LimitReader(x.request.Body, maxPayload+1))
+	return body.Bytes(), err
 }
 
 // requestMediaType is the request's Content-Type without parameters such as
@@ -155,10 +173,10 @@ func (x *exchange) integrate(mediaType string, body []byte) (*answer, *failure) 
 		x.integration.err = failed.integration
 		return nil, failed
 	}
-	x.integration.status = got.status
+	x.integration.status, x.integration.errorType = got.status, got.header.Get("X-Amzn-ErrorType")
 	x.integration.requestID = got.header.Get("X-Amzn-RequestId")
 	for _, response := range integration.responses {
-		if response.pattern != nil && response.pattern.MatchString(fmt.Sprint(got.status)) {
+		if response.pattern != nil && response.pattern.MatchString(strconv.Itoa(got.status)) {
 			return response.render(x, got), nil
 		}
 	}
@@ -175,6 +193,8 @@ type integrationOutcome struct {
 	status         int
 	latency        time.Duration
 	requestID, err string
+	// errorType is what the service calls the error that it answered with.
+	errorType string
 }
 
 // requestBody maps the request's body; it is false where the media type is
@@ -191,7 +211,7 @@ func (i *integration) requestBody(x *exchange, mediaType string, body []byte) ([
 // call sends the request to the handler that stands for the AWS service and
 // waits for its answer, or for the integration's timeout.
 func (b *awsBackend) call(x *exchange, mediaType string, body []byte) (*answer, *failure) {
-	handler := x.gateway.services[b.service]
+	handler := x.gateway.options.Services[b.service]
 	if handler == nil {
 		return nil, &failure{response: apiConfigurationError, integration: "the local cloud does not run the service " + b.service}
 	}
@@ -209,18 +229,8 @@ func (b *awsBackend) call(x *exchange, mediaType string, body []byte) (*answer, 
 	}
 
 	got := &answer{header: http.Header{}}
-	done := make(chan any, 1)
-	go func() {
-		// A service that panics fails this one request.
-		defer func() { done <- recover() }()
-		handler.ServeHTTP((*recorder)(got), request)
-	}()
-	var panicked any
-	select {
-	case panicked = <-done:
-	case <-ctx.Done():
-	}
-	// A service sees the deadline too and may answer because of it: the timeout
+	panicked := serve(handler, got, request)
+	// The service sees the deadline too and answers because of it: the timeout
 	// comes first.
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -234,6 +244,13 @@ func (b *awsBackend) call(x *exchange, mediaType string, body []byte) (*answer, 
 		got.status = http.StatusOK
 	}
 	return got, nil
+}
+
+// serve has a service answer. One that panics fails this one request.
+func serve(service http.Handler, into *answer, request *http.Request) (panicked any) {
+	defer func() { panicked = recover() }()
+	service.ServeHTTP((*recorder)(into), request)
+	return nil
 }
 
 // recorder lets a handler write into an answer.

@@ -4,11 +4,25 @@
 //
 // The rule for what it does not know is to refuse it at Import, never to serve
 // it differently from AWS: an API that works here may be deployed there.
+//
+// # Time
+//
+// The gateway runs on the local cloud's clock, which may be faster than the
+// wall's. Throttles and quotas are in AWS time: at speed 60, a rate of 10/s lets
+// through 600 requests in a second of the wall clock. What a caller waits for on
+// its own clock is converted: a Retry-After of 60 seconds reaches it as 1, so
+// that who honours it waits as long as the local cloud needs. Only models run in
+// real time, and with them all that limits or measures a single request: the
+// integration's timeout (29 s by default) and every latency.
+//
+// What throttles and quotas have counted is kept in memory. It survives new
+// deployments of a stage and changes to plans and keys, and is gone when the
+// local cloud ends.
 package gateway
 
 import (
 	"crypto/rand"
-	"fmt"
+	"encoding/hex"
 	"io"
 	"maps"
 	"net/http"
@@ -16,6 +30,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
+
+	"scaletozero/localcloud/clock"
 )
 
 // Key is an API key. Value is a secret: the gateway compares it and never
@@ -23,6 +41,8 @@ import (
 type Key struct {
 	ID, Value string
 	Enabled   bool
+	// Plan is the usage plan that gives the key for the stage.
+	Plan Plan
 }
 
 // Stage is a snapshot of an API as a deployment froze it, with what surrounds
@@ -30,8 +50,15 @@ type Key struct {
 type Stage struct {
 	// API comes from Import; it must not be nil.
 	API *API
-	// Keys are those which a usage plan gives for this stage.
+	// Name is the API's, by which its metrics are found.
+	Name string
+	// Keys are those which a usage plan gives for this stage. A key is on one plan
+	// for a stage at most.
 	Keys []Key
+	// Throttles are the stage's settings for its methods, over all callers; each
+	// method has a bucket of its own. They are named as in "infer/POST", and the
+	// default for all methods "*/*". A limit less than 0 means the account's.
+	Throttles map[string]Throttle
 	// AccessLogFormat is the stage's format: text with $context variables. An
 	// unknown variable, or one without a value, is logged as "-".
 	AccessLogFormat string
@@ -40,9 +67,30 @@ type Stage struct {
 	AccessLog io.Writer
 }
 
+// Options configures a Gateway.
+type Options struct {
+	// Services maps a service as an integration's ARN names it, such as
+	// "runtime.sagemaker", to a handler that speaks the service's wire protocol;
+	// the handler sees the path and headers which AWS would see and needs no
+	// signature. It must return when the request's context ends, which is how the
+	// integration's timeout reaches it.
+	Services map[string]http.Handler
+	// Clock is AWS time; it must not be nil.
+	Clock *clock.Clock
+	// Observe, if it is set, is told of every request before the caller has the
+	// answer, from many goroutines at once.
+	Observe func(Request)
+	// Metric, if it is set, takes what API Gateway reports to CloudWatch in the
+	// namespace AWS/ApiGateway, from many goroutines at once. It must not change
+	// the dimensions.
+	Metric func(name string, dimensions map[string]string, value float64)
+}
+
 // Gateway serves stages under /{apiID}/{stage}/. It is safe for concurrent use.
 type Gateway struct {
-	services map[string]http.Handler
+	options Options
+	meters  meters
+	account *rate.Limiter
 
 	mu     sync.RWMutex
 	stages map[stageID]*deployment
@@ -55,25 +103,43 @@ type stageID struct{ api, stage string }
 // deployment is a Stage made ready for lookups. It never changes.
 type deployment struct {
 	Stage
-	keys map[string]Key
+	keys       map[string]*client
+	methods    map[string]*rate.Limiter
+	dimensions map[string]string
+	logFormat  logFormat
 }
 
-// New makes a gateway without stages. Services maps a service as an
-// integration's ARN names it, such as "runtime.sagemaker", to a handler that
-// speaks the service's wire protocol; the handler sees the path and headers
-// which AWS would see and needs no signature.
-func New(services map[string]http.Handler) *Gateway {
-	return &Gateway{services: maps.Clone(services), stages: map[stageID]*deployment{}}
+// New makes a gateway without stages.
+func New(options Options) *Gateway {
+	options.Services = maps.Clone(options.Services)
+	return &Gateway{
+		options: options,
+		meters:  meters{buckets: map[bucketID]*rate.Limiter{}, usage: map[usageID]*usage{}},
+		account: rate.NewLimiter(rate.Limit(AccountThrottle.RateLimit), AccountThrottle.BurstLimit),
+		stages:  map[stageID]*deployment{},
+	}
 }
 
 // Deploy puts a stage into service, in one step, in place of what the stage
-// served before. Requests in flight are still answered from the old one.
+// served before. Requests in flight are still answered from the old one. What has
+// been counted for throttles and quotas goes on counting.
 func (g *Gateway) Deploy(apiID, stage string, s Stage) {
-	d := &deployment{Stage: s, keys: make(map[string]Key, len(s.Keys))}
+	now := g.options.Clock.Now()
+	d := &deployment{
+		Stage: s, keys: make(map[string]*client, len(s.Keys)), methods: map[string]*rate.Limiter{},
+		dimensions: map[string]string{"ApiName": s.Name, "Stage": stage},
+		logFormat:  parseLogFormat(s.AccessLogFormat),
+	}
 	for _, key := range s.Keys {
 		// A key without a value must not let callers without a key in.
 		if key.Value != "" {
-			d.keys[key.Value] = key
+			d.keys[key.Value] = g.client(apiID, stage, key, now)
+		}
+	}
+	throttles := byMethod(s.Throttles)
+	for _, m := range s.API.methods {
+		if throttle, ok := ofMethod(throttles, m); ok {
+			d.methods[m.name] = g.meters.bucket(bucketID{api: apiID, stage: stage, method: m.name}, throttle, now)
 		}
 	}
 	g.mu.Lock()
@@ -100,13 +166,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{
 		gateway: g, deployment: d, request: r,
 		apiID: apiID, stage: stage, path: "/" + path,
-		began:     time.Now(),
+		began: time.Now(), at: g.options.Clock.Now(),
 		requestID: newRequestID(), extendedRequestID: rand.Text() + "=",
 	}
 	answer := x.answer()
+	x.compressRetryAfter(answer.header)
+	x.report(answer)
 	if d != nil && d.AccessLog != nil {
 		// The line is written first: who has the answer can rely on finding it.
-		g.log(d.AccessLog, x.expand(d.AccessLogFormat, answer))
+		g.log(d.AccessLog, x.expand(d.logFormat, answer))
 	}
 	header := w.Header()
 	maps.Copy(header, answer.header)
@@ -124,15 +192,16 @@ func (g *Gateway) log(to io.Writer, line string) {
 	defer g.logging.Unlock()
 	// A log that cannot be written must not cost the caller the answer, on AWS
 	// as here.
-	_, _ = io.WriteString(to, strings.ReplaceAll(line, "\n", " ")+"\n")
+	_, _ = io.WriteString(to, line+"\n")
 }
 
 // newRequestID makes a random UUID, the form of API Gateway's request ids.
 func newRequestID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+	var random [16]byte
+	rand.Read(random[:])
+	random[6], random[8] = random[6]&0x0f|0x40, random[8]&0x3f|0x80
+	digits := hex.EncodeToString(random[:])
+	return digits[:8] + "-" + digits[8:12] + "-" + digits[12:16] + "-" + digits[16:20] + "-" + digits[20:]
 }
 
 // match finds the method for a request path, which is still percent-encoded. A

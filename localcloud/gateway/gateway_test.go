@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"scaletozero/localcloud/clock"
 	"scaletozero/localcloud/gateway"
 )
 
@@ -28,7 +29,7 @@ func serve(t *testing.T, content []byte, service http.HandlerFunc, change ...fun
 	t.Helper()
 	api, err := gateway.Import(content)
 	require.NoError(t, err)
-	g := gateway.New(map[string]http.Handler{"runtime.sagemaker": service})
+	g := gateway.New(gateway.Options{Services: map[string]http.Handler{"runtime.sagemaker": service}, Clock: realTime(t)})
 	stage := gateway.Stage{API: api, Keys: []gateway.Key{{ID: "key1", Value: goodKey, Enabled: true}, {ID: "key2", Value: disabledKey}, {ID: "key3", Enabled: true}}}
 	for _, f := range change {
 		f(&stage)
@@ -37,6 +38,14 @@ func serve(t *testing.T, content []byte, service http.HandlerFunc, change ...fun
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
 	return g, server.URL
+}
+
+// realTime is a clock as fast as the wall's.
+func realTime(t *testing.T) *clock.Clock {
+	t.Helper()
+	c, err := clock.New(1)
+	require.NoError(t, err)
+	return c
 }
 
 type call struct {

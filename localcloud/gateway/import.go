@@ -41,7 +41,9 @@ type API struct {
 
 // method is one method of one resource.
 type method struct {
-	httpMethod, path   string
+	httpMethod, path string
+	// name is the method's for throttles.
+	name               string
 	apiKeyRequired     bool
 	requiredParameters []parameter
 	// models are the schemas for a request body by media type; it is empty where
@@ -142,7 +144,7 @@ func (i *importer) api() *API {
 var pathSegment = regexp.MustCompile(`^(?:[A-Za-z0-9_.,:-]*|\{[A-Za-z0-9_.-]+\})$`)
 
 func (i *importer) method(where, httpMethod, path string, item *openapi3.PathItem, operation *openapi3.Operation, validators map[string]validator) *method {
-	m := &method{httpMethod: httpMethod, path: path, models: map[string]*jsonschema.Schema{}}
+	m := &method{httpMethod: httpMethod, path: path, name: methodKey(path, httpMethod), models: map[string]*jsonschema.Schema{}}
 	m.apiKeyRequired = i.apiKeyRequired(where, operation)
 
 	var checks validator

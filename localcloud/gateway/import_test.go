@@ -14,7 +14,7 @@ import (
 
 // document is the fixture with one value replaced; the path is separated by
 // blanks, and a nil value removes.
-func document(t *testing.T, path string, value any) []byte {
+func document(t testing.TB, path string, value any) []byte {
 	t.Helper()
 	content, err := os.ReadFile("testdata/api.json")
 	require.NoError(t, err)

@@ -21,7 +21,9 @@ const (
 	integrationTimeout         responseType = "INTEGRATION_TIMEOUT"
 	invalidAPIKey              responseType = "INVALID_API_KEY"
 	missingAuthenticationToken responseType = "MISSING_AUTHENTICATION_TOKEN"
+	quotaExceeded              responseType = "QUOTA_EXCEEDED"
 	requestTooLarge            responseType = "REQUEST_TOO_LARGE"
+	throttled                  responseType = "THROTTLED"
 	unsupportedMediaType       responseType = "UNSUPPORTED_MEDIA_TYPE"
 )
 
@@ -46,10 +48,10 @@ var standardResponses = map[responseType]struct {
 	invalidAPIKey:                    {403, "Forbidden", "ForbiddenException"},
 	"INVALID_SIGNATURE":              {status: 403},
 	missingAuthenticationToken:       {403, "Missing Authentication Token", "MissingAuthenticationTokenException"},
-	"QUOTA_EXCEEDED":                 {status: 429},
+	quotaExceeded:                    {429, "Limit Exceeded", "LimitExceededException"},
 	requestTooLarge:                  {413, "HTTP content length exceeded 10485760 bytes.", "RequestEntityTooLargeException"},
 	"RESOURCE_NOT_FOUND":             {status: 404},
-	"THROTTLED":                      {status: 429},
+	throttled:                        {429, "Too Many Requests", "TooManyRequestsException"},
 	"UNAUTHORIZED":                   {status: 401},
 	unsupportedMediaType:             {415, "Unsupported Media Type", "UnsupportedMediaTypeException"},
 	"WAF_FILTERED":                   {status: 403},

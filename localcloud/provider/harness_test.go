@@ -19,9 +19,11 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"scaletozero/localcloud/clock"
 	"scaletozero/localcloud/endpoint"
 	"scaletozero/localcloud/gateway"
 	"scaletozero/localcloud/provider"
+	"scaletozero/localcloud/scaling"
 )
 
 type props = map[string]any
@@ -37,6 +39,10 @@ type fakeRuntime struct {
 	// during, if set, is what a component's start waits for.
 	during func(ctx context.Context) error
 }
+
+func (f *fakeRuntime) ApplyEndpoint(context.Context, endpoint.Endpoint) error { return nil }
+
+func (f *fakeRuntime) DeleteEndpoint(string) error { return nil }
 
 func (f *fakeRuntime) Apply(ctx context.Context, c endpoint.Component) error {
 	if f.during != nil {
@@ -60,12 +66,18 @@ func (f *fakeRuntime) Delete(_ context.Context, name string) error {
 	return nil
 }
 
+// fakeScaler keeps what was registered last.
+type fakeScaler struct{ registered scaling.Registered }
+
+func (f *fakeScaler) Register(r scaling.Registered) { f.registered = r }
+
 // cloud is a provider behind a real gRPC connection.
 type cloud struct {
 	t       *testing.T
 	client  pulumirpc.ResourceProviderClient
 	server  *provider.Server
 	runtime *fakeRuntime
+	scaler  *fakeScaler
 	rpc     *grpc.Server
 	api     *httptest.Server
 	logs    string
@@ -78,12 +90,17 @@ func openCloud(t *testing.T, state string) *cloud {
 	store, err := provider.OpenStore(state)
 	require.NoError(t, err)
 	runtime := &fakeRuntime{running: map[string]endpoint.Component{}}
-	served := gateway.New(map[string]http.Handler{"runtime.sagemaker": http.NotFoundHandler()})
+	awsTime, err := clock.New(1)
+	require.NoError(t, err)
+	served := gateway.New(gateway.Options{
+		Services: map[string]http.Handler{"runtime.sagemaker": http.NotFoundHandler()}, Clock: awsTime,
+	})
 	api := httptest.NewServer(served)
 	t.Cleanup(api.Close)
+	scaler := &fakeScaler{}
 	logs := t.TempDir()
 	server := provider.New(provider.Options{
-		Store: store, Runtime: runtime, Gateway: served, URL: api.URL, LogDir: logs,
+		Store: store, Runtime: runtime, Gateway: served, Scaler: scaler, URL: api.URL, LogDir: logs,
 		Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
 	})
 	require.NoError(t, server.Resume(t.Context()))
@@ -93,7 +110,10 @@ func openCloud(t *testing.T, state string) *cloud {
 	rpc := provider.NewGRPCServer(server)
 	go func() { _ = rpc.Serve(listener) }()
 	t.Cleanup(rpc.Stop)
-	c := &cloud{t: t, server: server, runtime: runtime, rpc: rpc, api: api, logs: logs, client: connect(t, listener.Addr().String())}
+	c := &cloud{
+		t: t, server: server, runtime: runtime, scaler: scaler, rpc: rpc, api: api, logs: logs,
+		client: connect(t, listener.Addr().String()),
+	}
 	c.configure(props{"region": "ap-northeast-1"})
 	return c
 }

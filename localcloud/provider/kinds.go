@@ -64,6 +64,7 @@ const (
 	TypeStack                = "aws:cloudformation/stack:Stack"
 	TypeScalingTarget        = "aws:appautoscaling/target:Target"
 	TypeScalingPolicy        = "aws:appautoscaling/policy:Policy"
+	TypeScheduledAction      = "aws:appautoscaling/scheduledAction:ScheduledAction"
 	TypeMetricAlarm          = "aws:cloudwatch/metricAlarm:MetricAlarm"
 	TypeLogGroup             = "aws:cloudwatch/logGroup:LogGroup"
 	TypeRestAPI              = "aws:apigateway/restApi:RestApi"
@@ -87,6 +88,7 @@ var kinds = map[string]*kind{
 	TypeStack:                stackKind,
 	TypeScalingTarget:        scalingTargetKind,
 	TypeScalingPolicy:        scalingPolicyKind,
+	TypeScheduledAction:      scheduledActionKind,
 	TypeMetricAlarm:          metricAlarmKind,
 	TypeLogGroup:             logGroupKind,
 	TypeRestAPI:              restAPIKind,

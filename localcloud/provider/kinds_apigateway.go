@@ -148,9 +148,19 @@ var methodSettingsKind = &kind{
 		return r.Inputs.text("restApi") + "-" + r.Inputs.text("stageName") + "-" + r.Inputs.text("methodPath")
 	},
 	check: func(s *Server, r *Resource) error {
+		if path := r.Inputs.text("methodPath"); !methodPath.MatchString(path) {
+			return fmt.Errorf("BadRequestException: Invalid method setting path: methodPath must be */*, "+
+				"or a resource's path without its first slash and an HTTP method, such as infer/POST, but is %q", path)
+		}
 		return s.checkStage(r.Inputs.text("restApi"), r.Inputs.text("stageName"))
 	},
 }
+
+// The names of methods in MethodSettings and in a usage plan's throttles.
+var (
+	methodPath   = regexp.MustCompile(`^(?:\*/\*|[^/*][^*]*/[A-Z]+)$`)
+	throttlePath = regexp.MustCompile(`^/(?:[^*]*/)?[A-Z]+$`)
+)
 
 // keyData is the generated value of an API key.
 type keyData struct {
@@ -203,16 +213,35 @@ var usagePlanKind = &kind{
 			if err := s.checkStage(stage.text("apiId"), stage.text("stage")); err != nil {
 				return err
 			}
+			for _, throttle := range stage.objects("throttles") {
+				if path := throttle.text("path"); !throttlePath.MatchString(path) {
+					return fmt.Errorf("BadRequestException: apiStages.throttles.path must be a resource's path and an HTTP method, "+
+						"such as /infer/POST, but is %q", path)
+				}
+			}
 		}
-		quota := r.Inputs.object("quotaSettings")
-		if quota != nil && !oneOf("DAY", "WEEK", "MONTH").accepts(quota["period"]) {
-			return fmt.Errorf("quotaSettings.period must be DAY, WEEK or MONTH, but is %q", quota.text("period"))
-		}
-		return nil
+		return checkQuota(r.Inputs.object("quotaSettings"))
 	},
 	outputs: func(_ *Server, r *Resource) Properties {
 		return Properties{"arn": gatewayARN(r, "/usageplans/"+r.ID)}
 	},
+}
+
+// quotaOffsets are the largest offsets that the real provider takes.
+var quotaOffsets = map[string]float64{gateway.PeriodDay: 0, gateway.PeriodWeek: 6, gateway.PeriodMonth: 27}
+
+func checkQuota(quota Properties) error {
+	if quota == nil {
+		return nil
+	}
+	largest, known := quotaOffsets[quota.text("period")]
+	if !known {
+		return fmt.Errorf("quotaSettings.period must be DAY, WEEK or MONTH, but is %q", quota.text("period"))
+	}
+	if offset := quota.number("offset"); offset < 0 || offset > largest {
+		return fmt.Errorf("quotaSettings.offset must be from 0 to %v for the period %s, but is %v", largest, quota.text("period"), offset)
+	}
+	return nil
 }
 
 // usagePlanKeyKind returns the key's value in plain, as the real provider does: it is the program that must declare

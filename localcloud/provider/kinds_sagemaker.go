@@ -145,18 +145,28 @@ func (h hosting) Deployed(resourceType, name, exceptStack string) *cloudformatio
 	return nil
 }
 
+// ApplyEndpoint implements cloudformation.Cloud.
+func (h hosting) ApplyEndpoint(ctx context.Context, e endpoint.Endpoint) error {
+	return h.mended(e.Name, h.options.Runtime.ApplyEndpoint(ctx, e))
+}
+
+// DeleteEndpoint implements cloudformation.Cloud.
+func (h hosting) DeleteEndpoint(name string) error {
+	return h.mended(name, h.options.Runtime.DeleteEndpoint(name))
+}
+
 // Apply implements cloudformation.Cloud.
 func (h hosting) Apply(ctx context.Context, c endpoint.Component) error {
-	err := h.options.Runtime.Apply(ctx, c)
-	if err == nil {
-		h.problems.note(c.Name, nil)
-	}
-	return err
+	return h.mended(c.Name, h.options.Runtime.Apply(ctx, c))
 }
 
 // Delete implements cloudformation.Cloud.
 func (h hosting) Delete(ctx context.Context, name string) error {
-	err := h.options.Runtime.Delete(ctx, name)
+	return h.mended(name, h.options.Runtime.Delete(ctx, name))
+}
+
+// mended forgets a problem with what now runs, or is gone.
+func (h hosting) mended(name string, err error) error {
 	if err == nil {
 		h.problems.note(name, nil)
 	}

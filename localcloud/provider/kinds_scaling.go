@@ -57,12 +57,13 @@ var scalingPolicyKind = &kind{
 	id:        inputAsID("name"),
 	check:     checkScalingPolicy,
 	outputs: func(_ *Server, r *Resource) Properties {
-		return Properties{
-			"arn": arn(r, "autoscaling", r.Region, accountID, fmt.Sprintf("scalingPolicy:%s:resource/%s/%s:policyName/%s",
-				uuid(r.URN, r.Created.String()), r.Inputs.text("serviceNamespace"), r.Inputs.text("resourceId"), r.Inputs.text("name"))),
-			"alarmArns": trackingAlarms(r),
-		}
+		return Properties{"arn": policyARN(r), "alarmArns": trackingAlarms(r)}
 	},
+}
+
+func policyARN(r *Resource) string {
+	return arn(r, "autoscaling", r.Region, accountID, fmt.Sprintf("scalingPolicy:%s:resource/%s/%s:policyName/%s",
+		uuid(r.URN, r.Created.String()), r.Inputs.text("serviceNamespace"), r.Inputs.text("resourceId"), r.Inputs.text("name")))
 }
 
 // trackingAlarms are the two alarms that a target tracking policy makes for itself.
@@ -70,21 +71,38 @@ func trackingAlarms(r *Resource) []any {
 	if r.Inputs.text("policyType") != "TargetTrackingScaling" {
 		return []any{}
 	}
-	alarm := func(which string) string {
-		return arn(r, "cloudwatch", r.Region, accountID, fmt.Sprintf("alarm:TargetTracking-%s-%s-%s",
-			r.Inputs.text("resourceId"), which, uuid(r.URN, which)))
-	}
-	return []any{alarm("AlarmHigh"), alarm("AlarmLow")}
+	return []any{alarmARN(r, trackingAlarmName(r, alarmHigh)), alarmARN(r, trackingAlarmName(r, alarmLow))}
+}
+
+const (
+	alarmHigh = "AlarmHigh"
+	alarmLow  = "AlarmLow"
+)
+
+func trackingAlarmName(r *Resource, which string) string {
+	return fmt.Sprintf("TargetTracking-%s-%s-%s", r.Inputs.text("resourceId"), which, uuid(r.URN, which))
 }
 
 func checkScalingPolicy(s *Server, r *Resource) error {
+	if err := checkRegistered(s, r); err != nil {
+		return err
+	}
+	if err := checkPolicyType(r); err != nil {
+		return err
+	}
+	_, err := policyOf(r)
+	return err
+}
+
+// checkRegistered refuses what belongs to a scalable target that does not exist.
+func checkRegistered(s *Server, r *Resource) error {
 	for _, target := range s.store.Resources(TypeScalingTarget) {
 		same := true
 		for _, input := range []string{"resourceId", "scalableDimension", "serviceNamespace"} {
 			same = same && target.Inputs.text(input) == r.Inputs.text(input)
 		}
 		if same {
-			return checkPolicyType(r)
+			return nil
 		}
 	}
 	return fmt.Errorf("ObjectNotFoundException: No scalable target registered for service namespace: %s, resource ID: %s, scalable dimension: %s",
@@ -105,6 +123,28 @@ func checkPolicyType(r *Resource) error {
 	return nil
 }
 
+var scheduledActionKind = &kind{
+	inputs:    schemaOf(&appautoscaling.ScheduledActionArgs{}),
+	nameLimit: 255,
+	defaults:  Properties{"timezone": "UTC"},
+	replaceOn: []string{"name", "resourceId", "scalableDimension", "serviceNamespace"},
+	identity:  []string{"name", "resourceId", "scalableDimension", "serviceNamespace"},
+	id: func(_ *Server, r *Resource) string {
+		return strings.Join([]string{r.Inputs.text("name"), r.Inputs.text("serviceNamespace"), r.Inputs.text("resourceId")}, "-")
+	},
+	check: func(s *Server, r *Resource) error {
+		if err := checkRegistered(s, r); err != nil {
+			return err
+		}
+		_, err := scheduledActionOf(r)
+		return err
+	},
+	outputs: func(_ *Server, r *Resource) Properties {
+		return Properties{"arn": arn(r, "autoscaling", r.Region, accountID, fmt.Sprintf("scheduledAction:%s:resource/%s/%s:scheduledActionName/%s",
+			uuid(r.URN, r.Created.String()), r.Inputs.text("serviceNamespace"), r.Inputs.text("resourceId"), r.Inputs.text("name")))}
+	},
+}
+
 var metricAlarmKind = &kind{
 	inputs:    schemaOf(&cloudwatch.MetricAlarmArgs{}),
 	nameLimit: 255,
@@ -118,15 +158,14 @@ var metricAlarmKind = &kind{
 	replaceOn: []string{"name"},
 	identity:  []string{"name"},
 	id:        inputAsID("name"),
-	check: func(_ *Server, r *Resource) error {
-		if r.Inputs.text("metricName") != "" && (r.Inputs.text("statistic") == "") == (r.Inputs.text("extendedStatistic") == "") {
-			return fmt.Errorf("one of statistic or extendedStatistic must be set, and not both, for an alarm on metricName")
-		}
-		return nil
-	},
+	check:     checkAlarm,
 	outputs: func(_ *Server, r *Resource) Properties {
-		return Properties{"arn": arn(r, "cloudwatch", r.Region, accountID, "alarm:"+r.Inputs.text("name"))}
+		return Properties{"arn": alarmARN(r, r.Inputs.text("name"))}
 	},
+}
+
+func alarmARN(r *Resource, name string) string {
+	return arn(r, "cloudwatch", r.Region, accountID, "alarm:"+name)
 }
 
 var logGroupKind = &kind{

@@ -31,7 +31,7 @@ var sdkTypes = map[string]any{
 	provider.TypeMetricAlarm: cloudwatch.MetricAlarm{}, provider.TypeLogGroup: cloudwatch.LogGroup{}, provider.TypeRestAPI: apigateway.RestApi{},
 	provider.TypeDeployment: apigateway.Deployment{}, provider.TypeStage: apigateway.Stage{}, provider.TypeMethodSettings: apigateway.MethodSettings{},
 	provider.TypeAPIKey: apigateway.ApiKey{}, provider.TypeUsagePlan: apigateway.UsagePlan{}, provider.TypeUsagePlanKey: apigateway.UsagePlanKey{},
-	provider.TypeAccount: apigateway.Account{}, provider.TypeImage: dockerbuild.Image{},
+	provider.TypeScheduledAction: appautoscaling.ScheduledAction{}, provider.TypeAccount: apigateway.Account{}, provider.TypeImage: dockerbuild.Image{},
 }
 
 // outputFields are the names of the type's outputs in the SDK.

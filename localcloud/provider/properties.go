@@ -65,3 +65,15 @@ func (p Properties) texts(key string) map[string]string {
 	}
 	return out
 }
+
+// list returns a list of strings.
+func (p Properties) list(key string) []string {
+	list, _ := p[key].([]any)
+	var out []string
+	for _, element := range list {
+		if text, ok := element.(string); ok {
+			out = append(out, text)
+		}
+	}
+	return out
+}

@@ -1,29 +1,36 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"scaletozero/localcloud/cloudformation"
 	"scaletozero/localcloud/gateway"
 )
 
 // publishedStage is a stage that the gateway serves.
 type publishedStage struct{ api, name string }
 
-// commit stores a change and shows it to the gateway. If either fails the change is taken back.
+// commit stores a change and shows it to what runs it. If either fails the change is taken back.
 func (s *Server) commit(old, next *Resource) error {
 	if err := s.store.Replace(old, next); err != nil {
 		return err
 	}
-	if r := next; r != nil && !strings.HasPrefix(r.Type, "aws:apigateway/") || r == nil && !strings.HasPrefix(old.Type, "aws:apigateway/") {
-		return nil
+	show := func() error { return nil }
+	switch token := cmp.Or(next, old).Type; {
+	case strings.HasPrefix(token, "aws:apigateway/"):
+		show = s.publish
+	case scales(token):
+		show = s.registerScaling
 	}
-	if err := s.publish(); err != nil {
+	if err := show(); err != nil {
 		return errors.Join(err, s.store.Replace(next, old))
 	}
 	s.problems.note("stages", nil)
@@ -69,7 +76,13 @@ func (s *Server) servedStage(place publishedStage, stage *Resource) (gateway.Sta
 	if err != nil {
 		return gateway.Stage{}, fmt.Errorf("the snapshot of deployment %s: %w", deployment.ID, err)
 	}
-	served := gateway.Stage{API: api, Keys: s.keysFor(place.api, place.name)}
+	served := gateway.Stage{API: api, Throttles: s.throttlesFor(place)}
+	if restAPI := s.store.Find(TypeRestAPI, place.api, ""); restAPI != nil {
+		served.Name = restAPI.Inputs.text("name")
+	}
+	if served.Keys, err = s.keysFor(place); err != nil {
+		return gateway.Stage{}, err
+	}
 	if settings := stage.Inputs.object("accessLogSettings"); settings != nil {
 		served.AccessLogFormat = settings.text("format")
 		served.AccessLog, err = s.openLog(settings.text("destinationArn"))
@@ -77,8 +90,9 @@ func (s *Server) servedStage(place publishedStage, stage *Resource) (gateway.Sta
 	return served, err
 }
 
-// keysFor returns the keys of every usage plan that covers the stage.
-func (s *Server) keysFor(api, stage string) []gateway.Key {
+// keysFor returns the keys of every usage plan that covers the stage. API Gateway keeps a key from being on two of
+// them, since it could not tell which one's limits hold.
+func (s *Server) keysFor(place publishedStage) ([]gateway.Key, error) {
 	var keys []gateway.Key
 	for _, member := range s.store.Resources(TypeUsagePlanKey) {
 		plan := s.store.Find(TypeUsagePlan, member.Inputs.text("usagePlanId"), "")
@@ -87,12 +101,59 @@ func (s *Server) keysFor(api, stage string) []gateway.Key {
 			continue
 		}
 		for _, covered := range plan.Inputs.objects("apiStages") {
-			if covered.text("apiId") == api && covered.text("stage") == stage {
-				keys = append(keys, gateway.Key{ID: key.ID, Value: keyValue(key), Enabled: key.Inputs.flag("enabled")})
+			if covered.text("apiId") != place.api || covered.text("stage") != place.name {
+				continue
 			}
+			if slices.ContainsFunc(keys, func(k gateway.Key) bool { return k.ID == key.ID }) {
+				return nil, fmt.Errorf("ConflictException: the API key %s would be on two usage plans for it: "+
+					"a key has one plan for each stage", key.ID)
+			}
+			keys = append(keys, gateway.Key{
+				ID: key.ID, Value: keyValue(key), Enabled: key.Inputs.flag("enabled"), Plan: planFor(plan, covered),
+			})
 		}
 	}
-	return keys
+	return keys, nil
+}
+
+// planFor is what a usage plan means for one of the stages that it covers.
+func planFor(plan *Resource, covered Properties) gateway.Plan {
+	p := gateway.Plan{ID: plan.ID, Methods: map[string]gateway.Throttle{}}
+	// The real provider sends 0 for a limit that is not given, as number returns it.
+	if settings := plan.Inputs.object("throttleSettings"); settings != nil {
+		p.Throttle = &gateway.Throttle{RateLimit: settings.number("rateLimit"), BurstLimit: int(settings.number("burstLimit"))}
+	}
+	for _, t := range covered.objects("throttles") {
+		p.Methods[t.text("path")] = gateway.Throttle{RateLimit: t.number("rateLimit"), BurstLimit: int(t.number("burstLimit"))}
+	}
+	if quota := plan.Inputs.object("quotaSettings"); quota != nil {
+		p.Quota = &gateway.Quota{
+			Limit: int(quota.number("limit")), Offset: int(quota.number("offset")), Period: quota.text("period"),
+		}
+	}
+	return p
+}
+
+// throttlesFor returns the throttles of the stage's MethodSettings. Their other settings are kept, and change nothing
+// here: the local cloud has no execution logs.
+func (s *Server) throttlesFor(place publishedStage) map[string]gateway.Throttle {
+	throttles := map[string]gateway.Throttle{}
+	for _, r := range s.store.Resources(TypeMethodSettings) {
+		if r.Inputs.text("restApi") != place.api || r.Inputs.text("stageName") != place.name {
+			continue
+		}
+		// The real provider's default for both limits, which means none but the account's.
+		t := gateway.Throttle{RateLimit: -1, BurstLimit: -1}
+		settings := r.Inputs.object("settings")
+		if limit, given := settings["throttlingRateLimit"].(float64); given {
+			t.RateLimit = limit
+		}
+		if limit, given := settings["throttlingBurstLimit"].(float64); given {
+			t.BurstLimit = int(limit)
+		}
+		throttles[r.Inputs.text("methodPath")] = t
+	}
+	return throttles
 }
 
 // openLog opens the file that stands for a CloudWatch log group. It stays open until Close, since requests that began
@@ -113,16 +174,13 @@ func (s *Server) openLog(groupARN string) (*os.File, error) {
 	return opened, err
 }
 
-// Resume makes everything real again that the store holds: it starts the processes of every inference component and
-// serves every stage. It reports all that fails and leaves the rest running.
+// Resume makes everything real again that the store holds: it starts the instances of every endpoint and the processes
+// of every inference component, serves every stage and scales. It reports all that fails and leaves the rest running.
 func (s *Server) Resume(ctx context.Context) error {
 	for _, r := range s.store.Resources(TypeStack) {
-		for _, deployed := range stackOf(r).Resources {
-			if deployed.Component != nil {
-				s.problems.note(deployed.Name, s.options.Runtime.Apply(ctx, *deployed.Component))
-			}
-		}
+		cloudformation.Resume(ctx, hosting{s}, stackOf(r), s.problems.note)
 	}
+	s.problems.note("scaling", s.registerScaling())
 	s.problems.note("stages", s.publish())
 	return s.Problem()
 }

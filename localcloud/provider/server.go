@@ -29,8 +29,10 @@ import (
 // awsVersion is the version of pulumi-aws whose behaviour this provider has.
 const awsVersion = "6.83.2"
 
-// Runtime runs inference components; endpoint.Runtime is the real one.
+// Runtime runs endpoints and inference components; endpoint.Runtime is the real one.
 type Runtime interface {
+	ApplyEndpoint(ctx context.Context, e endpoint.Endpoint) error
+	DeleteEndpoint(name string) error
 	Apply(ctx context.Context, c endpoint.Component) error
 	Delete(ctx context.Context, name string) error
 }
@@ -46,6 +48,7 @@ type Options struct {
 	Store   *Store
 	Runtime Runtime
 	Gateway Gateway
+	Scaler  Scaler
 	// URL is where the gateway is served, without a slash at the end.
 	URL string
 	// LogDir is an existing directory for access logs, one file per log group.
@@ -60,6 +63,9 @@ type Server struct {
 
 	options Options
 	store   *Store
+
+	// registering keeps an older state from being registered last.
+	registering sync.Mutex
 
 	publishing sync.Mutex
 	published  map[publishedStage]gateway.Stage

@@ -127,9 +127,9 @@ func specifications(t *testing.T) []specification {
 			return props{
 				"resourceId": "inference-component/component", "policyType": "TargetTrackingScaling",
 				"scalableDimension": "sagemaker:inference-component:DesiredCopyCount", "serviceNamespace": "sagemaker",
-				"targetTrackingScalingPolicyConfiguration": props{"targetValue": 5},
+				"targetTrackingScalingPolicyConfiguration": tracking(5),
 			}
-		}, props{"targetTrackingScalingPolicyConfiguration": props{"targetValue": 6}}, props{"name": "other"}},
+		}, props{"targetTrackingScalingPolicyConfiguration": tracking(6)}, props{"name": "other"}},
 		{provider.TypeMetricAlarm, func(world) props {
 			return props{"comparisonOperator": "GreaterThanOrEqualToThreshold", "evaluationPeriods": 1, "threshold": 1}
 		}, props{"threshold": 2}, props{"name": "other"}},
@@ -154,6 +154,12 @@ func specifications(t *testing.T) []specification {
 		{provider.TypeUsagePlanKey, func(w world) props {
 			return props{"keyId": id(w, provider.TypeAPIKey), "keyType": "API_KEY", "usagePlanId": id(w, provider.TypeUsagePlan)}
 		}, nil, props{"keyId": "other"}},
+		{provider.TypeScheduledAction, func(world) props {
+			return props{
+				"resourceId": "inference-component/component", "schedule": "cron(0 8 ? * MON-FRI *)", "scalableTargetAction": props{"minCapacity": 1},
+				"scalableDimension": "sagemaker:inference-component:DesiredCopyCount", "serviceNamespace": "sagemaker",
+			}
+		}, props{"schedule": "rate(1 day)"}, props{"name": "other"}},
 		{provider.TypeAccount, func(world) props { return props{} }, props{"cloudwatchRoleArn": "arn:aws:iam::123456789012:role/role"}, nil},
 		{provider.TypeImage, func(w world) props {
 			repository, ok := w[provider.TypeRepository].outputs.AsMap()["repositoryUrl"].(string)
@@ -161,6 +167,13 @@ func specifications(t *testing.T) []specification {
 			return build("testdata/image", repository+":1")
 		}, props{"platforms": []any{"linux/arm64"}}, nil},
 	}
+}
+
+// tracking is the configuration of a target tracking policy.
+func tracking(target float64) props {
+	return props{"targetValue": target, "predefinedMetricSpecification": props{
+		"predefinedMetricType": "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution",
+	}}
 }
 
 // newWorld creates one resource of every type up to and including the given one; all of them if it is "".
