@@ -102,9 +102,7 @@ func TestHistoryIsSampledEverySecondAndBounded(t *testing.T) {
 	})
 }
 
-func itoa(n int64) string {
-	return strconv.FormatInt(n, 10)
-}
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
 	c := console.New(console.Options{Source: waking})

@@ -3,6 +3,7 @@ package console_test
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -16,23 +17,23 @@ import (
 func TestAColdStartIsSeenWaitedForAndPlotted(t *testing.T) {
 	t.Parallel()
 	page, api, servers := world(t, 2, waking)
-	page.waitFor("#apis", "")
-	page.run(chromedp.Poll(`document.querySelector("#url").value !== ""`, nil))
-	page.run(chromedp.Click("#fill"))
-	page.waitFor("#outcome", "The key is filled in.")
-	page.run(chromedp.Click("#ask [type=submit]"))
+	page.WaitFor("#apis", "")
+	page.Run(chromedp.Poll(`document.querySelector("#url").value !== ""`, nil))
+	page.Run(chromedp.Click("#fill"))
+	page.WaitFor("#outcome", "The key is filled in.")
+	page.Run(chromedp.Click("#ask [type=submit]"))
 
-	said := page.waitFor("#outcome", "503 ModelStarting")
+	said := page.WaitFor("#outcome", "503 ModelStarting")
 	assert.Contains(t, said, "as Retry-After says")
-	page.waitFor("#countdown", "Attempt 2 in")
-	page.run(chromedp.WaitVisible("#progress"))
-	page.run(chromedp.Poll(`document.querySelector("#progress").value > 0.2`, nil))
-	page.screenshot("waiting")
-	page.waitFor("#countdown", "Attempt 3 in")
-	page.waitFor("#outcome", "200: the model answered")
+	page.WaitFor("#countdown", "Attempt 2 in")
+	page.Run(chromedp.WaitVisible("#progress"))
+	page.Run(chromedp.Poll(`document.querySelector("#progress").value > 0.2`, nil))
+	page.Screenshot("waiting")
+	page.WaitFor("#countdown", "Attempt 3 in")
+	page.WaitFor("#outcome", "200: the model answered")
 
 	var plotted struct{ Points, Rows, Visible int }
-	page.evaluate(`({
+	page.Evaluate(`({
 		points: document.querySelectorAll("#map circle").length,
 		rows: document.querySelectorAll("#positions tbody tr").length,
 		visible: document.querySelectorAll("#wait:not([hidden])").length,
@@ -40,43 +41,42 @@ func TestAColdStartIsSeenWaitedForAndPlotted(t *testing.T) {
 	assert.Equal(t, 6, plotted.Points)
 	assert.Equal(t, 6, plotted.Rows)
 	assert.Zero(t, plotted.Visible, "the progress bar is gone")
-	assert.Contains(t, page.waitFor("#positions", "荒城の月 / 滝廉太郎"), "-0.520")
-	assert.Contains(t, page.waitFor("#map", "明るい"), "穏やか", "the ends of the axes are named")
+	assert.Contains(t, page.WaitFor("#positions", "荒城の月 / 滝廉太郎"), "-0.520")
+	assert.Contains(t, page.WaitFor("#map", "明るい"), "穏やか", "the ends of the axes are named")
 
 	seen := api.seen()
 	assert.Equal(t, "OPTIONS", seen[0], "the browser asks first, as on another origin")
 	assert.Contains(t, seen, "POST")
-	page.waitFor("#requests tbody", "preflight")
-	page.clean(servers...)
+	page.WaitFor("#requests tbody", "preflight")
+	assert.NotContains(t, strings.Join(page.Requests(), "\n"), apiKey)
+	page.Clean(servers...)
 }
 
 func TestRefusalsAreExplained(t *testing.T) {
 	t.Parallel()
 	page, _, servers := world(t, 0, waking)
-	page.run(chromedp.Poll(`document.querySelector("#url").value !== ""`, nil))
-	page.set("#key", "wrong")
-	page.run(chromedp.Click("#ask [type=submit]"))
-	said := page.waitFor("#outcome", "403 InvalidApiKey")
+	page.Run(chromedp.Poll(`document.querySelector("#url").value !== ""`, nil))
+	page.Set("#key", "wrong")
+	page.Run(chromedp.Click("#ask [type=submit]"))
+	said := page.WaitFor("#outcome", "403 InvalidApiKey")
 	assert.Contains(t, said, "The key is missing, wrong or disabled")
 	assert.Contains(t, said, "Request r-1")
 	var alert string
-	page.evaluate(`document.querySelector("#outcome").getAttribute("aria-live")`, &alert)
+	page.Evaluate(`document.querySelector("#outcome").getAttribute("aria-live")`, &alert)
 	assert.Equal(t, "polite", alert, "a screen reader is told")
-	page.clean(servers...)
+	page.Clean(servers...)
 
-	page.set("#url", "http://127.0.0.1:1/live/infer")
-	page.run(chromedp.Click("#ask [type=submit]"))
-	page.waitFor("#outcome", "NoAnswer")
-	page.run(chromedp.Click("#stop"))
-	page.waitFor("#outcome", "Stopped.")
+	page.Set("#url", "http://127.0.0.1:1/live/infer")
+	page.Run(chromedp.Click("#ask [type=submit]"))
+	page.WaitFor("#outcome", "NoAnswer")
+	page.Run(chromedp.Click("#stop"))
+	page.WaitFor("#outcome", "Stopped.")
 
-	page.set("#url", "https://elsewhere.example/live/infer")
-	page.run(chromedp.Click("#ask [type=submit]"))
-	page.waitFor("#countdown", "Attempt")
-	page.mu.Lock()
-	defer page.mu.Unlock()
-	require.NotEmpty(t, page.problems)
-	assert.Contains(t, page.problems[0], "Content Security Policy", "the page calls this machine only")
+	page.Set("#url", "https://elsewhere.example/live/infer")
+	page.Run(chromedp.Click("#ask [type=submit]"))
+	page.WaitFor("#countdown", "Attempt")
+	require.NotEmpty(t, page.Problems())
+	assert.Contains(t, page.Problems()[0], "Content Security Policy", "the page calls this machine only")
 }
 
 // busy is a snapshot with something in every part of the page.
@@ -102,19 +102,19 @@ func TestEverythingIsShown(t *testing.T) {
 		"#alarms":     "made by target tracking",
 		"#activities": "Setting desired copy count to 1.",
 	} {
-		page.waitFor(selector, want)
+		page.WaitFor(selector, want)
 	}
-	page.waitFor("#endpoints", "no instance yet")
+	page.WaitFor("#endpoints", "no instance yet")
 	var charts []string
-	page.evaluate(`[...document.querySelectorAll("#capacity svg")].map((svg) => svg.getAttribute("aria-label"))`, &charts)
+	page.Evaluate(`[...document.querySelectorAll("#capacity svg")].map((svg) => svg.getAttribute("aria-label"))`, &charts)
 	assert.Equal(t, []string{
 		"Instances over time; now 1 in service, 1 coming or going",
 		"Copies over time; now 1 in service, 1 coming or going, 2 desired",
 	}, charts)
 	var unlabelled []string
-	page.evaluate(`[...document.querySelectorAll("input, textarea, progress")].filter((e) => e.labels.length === 0).map((e) => e.id)`, &unlabelled)
+	page.Evaluate(`[...document.querySelectorAll("input, textarea, progress")].filter((e) => e.labels.length === 0).map((e) => e.id)`, &unlabelled)
 	assert.Empty(t, unlabelled, "every control has a label")
-	page.clean(servers...)
+	page.Clean(servers...)
 }
 
 // TestContrast computes the contrast of all text with what lies behind it, in
@@ -122,20 +122,20 @@ func TestEverythingIsShown(t *testing.T) {
 func TestContrast(t *testing.T) {
 	t.Parallel()
 	page, _, _ := world(t, 1, busy)
-	page.waitFor("#alarms", "made by target tracking")
-	page.run(chromedp.Poll(`document.querySelector("#url").value !== ""`, nil))
-	page.run(chromedp.Click("#fill"))
-	page.waitFor("#outcome", "The key is filled in.")
-	page.run(chromedp.Click("#ask [type=submit]"))
-	page.waitFor("#outcome", "200")
+	page.WaitFor("#alarms", "made by target tracking")
+	page.Run(chromedp.Poll(`document.querySelector("#url").value !== ""`, nil))
+	page.Run(chromedp.Click("#fill"))
+	page.WaitFor("#outcome", "The key is filled in.")
+	page.Run(chromedp.Click("#ask [type=submit]"))
+	page.WaitFor("#outcome", "200")
 	for _, scheme := range []string{"light", "dark"} {
-		page.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+		page.Run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 		}))
 		var low []string
-		page.evaluate(contrastScript, &low)
+		page.Evaluate(contrastScript, &low)
 		assert.Empty(t, low, scheme)
-		page.screenshot(scheme)
+		page.Screenshot(scheme)
 	}
 }
 
@@ -191,7 +191,7 @@ func TestTheScriptKeepsToTheCases(t *testing.T) {
 			Status     int
 		}
 	}
-	page.evaluate("("+casesScript+")("+string(data)+")", &outcomes)
+	page.Evaluate("("+casesScript+")("+string(data)+")", &outcomes)
 	require.Len(t, outcomes, len(cases))
 	for i, test := range cases {
 		t.Run(test.Name, func(t *testing.T) {

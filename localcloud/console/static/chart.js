@@ -4,9 +4,10 @@ import { svg } from "./dom.js";
 
 const height = 150;
 const margin = { left: 26, right: 8, top: 8, bottom: 20 };
-// The wall clock's time that is shown, in milliseconds.
-export const span = 300_000;
-export const bucket = 5_000;
+// The most and the least of the wall clock's time that is shown, in milliseconds.
+export const longest = 300_000;
+const shortest = 60_000;
+const bucket = 5_000;
 
 // steps draws areas stacked on each other, the values of each sample holding
 // until the next sample. Series are {class, value(sample)}; a line is drawn over
@@ -47,7 +48,7 @@ export function bars(container, samples, { title, classes, classOf }) {
   const frame = makeFrame(container, samples, title, most);
   for (const [start, parts] of buckets) {
     const left = Math.max(frame.x(start), margin.left);
-    const width = Math.max(frame.x(start + bucket) - frame.x(start) - 1, 1);
+    const width = Math.max(Math.min(frame.x(start + bucket), frame.right) - left - 1, 1);
     let base = 0;
     for (const part of classes.filter((name) => parts[name])) {
       const top = frame.y(base + parts[part]);
@@ -74,25 +75,27 @@ function outline(samples, values, { x, y }) {
 function makeFrame(container, samples, title, most) {
   const width = Math.max(container.clientWidth, 240);
   const end = samples.at(-1)?.at ?? Date.now();
-  const x = (at) => round(width - margin.right - ((end - at) / span) * (width - margin.left - margin.right));
+  const span = Math.min(Math.max(end - (samples[0]?.at ?? end), shortest), longest);
+  const right = width - margin.right;
+  const x = (at) => round(right - ((end - at) / span) * (width - margin.left - margin.right));
   const y = (value) => round(height - margin.bottom - (value / most) * (height - margin.top - margin.bottom));
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": title });
   const step = Math.ceil(most / 4);
   for (let value = 0; value <= most; value += step) {
     root.append(
-      svg("line", { class: value === 0 ? "axis-line" : "grid-line", x1: margin.left, x2: width - margin.right, y1: y(value), y2: y(value) }),
+      svg("line", { class: value === 0 ? "axis-line" : "grid-line", x1: margin.left, x2: right, y1: y(value), y2: y(value) }),
       svg("text", { x: margin.left - 6, y: y(value) + 4, "text-anchor": "end" }, value),
     );
   }
-  for (const { at, label } of ticks(samples, end)) {
+  for (const { at, label } of ticks(samples, end, span)) {
     root.append(svg("text", { x: x(at), y: height - 5, "text-anchor": "middle" }, label));
   }
-  return { root, x, y };
+  return { root, x, y, right };
 }
 
 // ticks are round AWS times, at most six of them, where they lie on the wall
 // clock. How fast AWS time runs is read off the samples.
-function ticks(samples, end) {
+function ticks(samples, end, span) {
   if (samples.length < 2) return [];
   const [first, last] = [samples[0], samples.at(-1)];
   const speed = (last.aws - first.aws) / (last.at - first.at);

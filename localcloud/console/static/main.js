@@ -1,6 +1,6 @@
 // The page about the running local cloud: asks how things stand once a second.
 import { offer } from "./ask.js";
-import { bars, span, steps } from "./chart.js";
+import { bars, longest, steps } from "./chart.js";
 import { $, awsTime, html } from "./dom.js";
 
 const classes = ["s-200", "s-204", "s-4xx", "s-429", "s-503", "s-5xx"];
@@ -23,7 +23,7 @@ async function refresh() {
 }
 
 function render(state) {
-  samples = samples.concat(state.samples).filter(({ at }, _, all) => at >= all.at(-1).at - span);
+  samples = samples.concat(state.samples).filter(({ at }, _, all) => at >= all.at(-1).at - longest);
   $("#clock").textContent = `AWS time ${awsTime(state.now)}, ${state.speed} times as fast as yours`;
   offer(state.apis ?? []);
   renderFaults(state.faults ?? []);
