@@ -66,7 +66,7 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	flags.StringVar(&model, "model", env("LOCALCLOUD_MODEL", ""), "program that stands in for the model container (LOCALCLOUD_MODEL)")
 	if len(arguments) == 0 {
 		flags.Usage()
-		return errors.New("say what to do: serve, start, stop, status, providers or fault")
+		return errors.New("say what to do: serve, start, stop, status, providers, console or fault")
 	}
 	if arguments[0] == "fault" {
 		return runFault(arguments[1:], out)
@@ -93,7 +93,7 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	case "console":
 		return consoleURL(options.StateDir, out)
 	default:
-		return fmt.Errorf("%q is not a command: use serve, start, stop, status, providers or fault", arguments[0])
+		return fmt.Errorf("%q is not a command: use serve, start, stop, status, providers, console or fault", arguments[0])
 	}
 }
 

@@ -180,8 +180,8 @@ func TestArguments(t *testing.T) {
 		arguments []string
 		want      string
 	}{
-		{nil, "say what to do: serve, start, stop, status, providers or fault"},
-		{[]string{"restart"}, `"restart" is not a command: use serve, start, stop, status, providers or fault`},
+		{nil, "say what to do: serve, start, stop, status, providers, console or fault"},
+		{[]string{"restart"}, `"restart" is not a command: use serve, start, stop, status, providers, console or fault`},
 		{[]string{"serve", "--colour"}, "flag provided but not defined: -colour"},
 		{[]string{"serve", "--state", t.TempDir()}, "set --model PATH"},
 		{[]string{"serve", "--speed", "fast"}, `--speed is "fast": it must be a number from 1 (real time)`},

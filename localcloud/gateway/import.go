@@ -39,6 +39,17 @@ type API struct {
 	responses *gatewayResponses
 }
 
+// Paths are the paths that have the HTTP method.
+func (a *API) Paths(httpMethod string) []string {
+	var paths []string
+	for _, m := range a.methods {
+		if m.httpMethod == httpMethod {
+			paths = append(paths, m.path)
+		}
+	}
+	return paths
+}
+
 // method is one method of one resource.
 type method struct {
 	httpMethod, path string
