@@ -184,7 +184,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	require.NoError(t, c.SetDesiredCopies("music", 1))
 	require.NoError(t, c.Close())
 	http.DefaultClient.CloseIdleConnections()
-	assert.Eventually(t, func() bool { return left() == "" }, 5*time.Second, 10*time.Millisecond)
+	assert.Eventually(t, func() bool { return left() == "" }, 20*time.Second, 10*time.Millisecond)
 	assert.Empty(t, left())
 }
 
