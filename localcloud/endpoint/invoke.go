@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
+	"strings"
 	"time"
 
 	"scaletozero/localcloud/faults"
@@ -19,18 +19,25 @@ const (
 	// maxPayload is the largest body that InvokeEndpoint takes, in bytes.
 	maxPayload = 6291456
 
-	componentHeader = "X-Amzn-SageMaker-Inference-Component"
-	variant         = "AllTraffic"
+	variant = "AllTraffic"
+)
+
+// SageMaker's headers, in Go's spelling: net/http would make it anew of another
+// one each time.
+const (
+	attributesHeader = "X-Amzn-Sagemaker-Custom-Attributes"
+	componentHeader  = "X-Amzn-Sagemaker-Inference-Component"
+	errorTypeHeader  = "X-Amzn-Errortype"
+	requestIDHeader  = "X-Amzn-Requestid"
+	variantHeader    = "X-Amzn-Invoked-Production-Variant"
 )
 
 // passedOn are the headers that SageMaker hands on to the container; it strips
 // all others (API reference, InvokeEndpoint).
-var passedOn = []string{"Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes"}
+var passedOn = []string{"Content-Type", "Accept", attributesHeader}
 
 // returned are the headers of the container that the caller gets to see.
-var returned = []string{"Content-Type", "X-Amzn-SageMaker-Custom-Attributes"}
-
-var invocationPath = regexp.MustCompile(`^/endpoints/([^/]+)/invocations$`)
+var returned = []string{"Content-Type", attributesHeader}
 
 // failure is an error as the service's protocol, REST JSON, writes it.
 type failure struct {
@@ -56,10 +63,10 @@ func validationError(message string) *failure {
 // X-Amzn-SageMaker-Inference-Component, the wire form of InvokeEndpoint.
 // Requests need no signature.
 func (r *Runtime) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	w.Header().Set("X-Amzn-RequestId", rand.Text())
+	w.Header().Set(requestIDHeader, rand.Text())
 	response, failed := r.invoke(w, req)
 	if failed != nil {
-		w.Header().Set("X-Amzn-ErrorType", failed.errorType)
+		w.Header().Set(errorTypeHeader, failed.errorType)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(failed.status)
 		if err := json.NewEncoder(w).Encode(failed.body); err != nil {
@@ -72,7 +79,7 @@ func (r *Runtime) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set(name, value)
 		}
 	}
-	w.Header().Set("X-Amzn-Invoked-Production-Variant", variant)
+	w.Header().Set(variantHeader, variant)
 	if _, err := w.Write(response.body); err != nil {
 		r.options.Logger.Debug("the caller left before the answer", "error", err)
 	}
@@ -92,13 +99,13 @@ func (a *answer) ok() bool { return a.status >= 200 && a.status <= 299 }
 // invoke checks the request in the service's order, endpoint before component
 // before capacity, and has one copy answer it.
 func (r *Runtime) invoke(w http.ResponseWriter, req *http.Request) (*answer, *failure) {
-	path := invocationPath.FindStringSubmatch(req.URL.Path)
-	if path == nil || req.Method != http.MethodPost {
+	endpoint, isInvocation := endpointIn(req.URL.Path)
+	if !isInvocation || req.Method != http.MethodPost {
 		return nil, &failure{http.StatusNotFound, "UnknownOperationException", failureBody{
 			Message: fmt.Sprintf("%s %s is no operation of this service: the only one is POST /endpoints/{EndpointName}/invocations", req.Method, req.URL.Path),
 		}}
 	}
-	endpoint, name := path[1], req.Header.Get(componentHeader)
+	name := req.Header.Get(componentHeader)
 	target, exists := r.find(endpoint, name)
 	switch {
 	case !exists:
@@ -112,7 +119,7 @@ func (r *Runtime) invoke(w http.ResponseWriter, req *http.Request) (*answer, *fa
 		// The service's own wording is not public; the status and type are.
 		return nil, validationError(fmt.Sprintf("Inference Component %s of account %s not found.", name, r.options.Account))
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxPayload))
+	body, err := readAll(http.MaxBytesReader(w, req.Body, maxPayload), req.ContentLength)
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 		return nil, &failure{http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", failureBody{
 			Message: fmt.Sprintf("The body is larger than %d bytes.", maxPayload),
@@ -124,6 +131,14 @@ func (r *Runtime) invoke(w http.ResponseWriter, req *http.Request) (*answer, *fa
 		return nil, failed
 	}
 	return r.ask(req, target, endpoint, name, body)
+}
+
+// endpointIn is the endpoint's name in /endpoints/{EndpointName}/invocations, and
+// whether the path has this form.
+func endpointIn(path string) (name string, ok bool) {
+	name, isEndpoint := strings.CutPrefix(path, "/endpoints/")
+	name, isInvocation := strings.CutSuffix(name, "/invocations")
+	return name, isEndpoint && isInvocation && name != "" && !strings.Contains(name, "/")
 }
 
 // fault is the answer of a service that fails on demand, or nil.
@@ -195,11 +210,19 @@ func (r *Runtime) post(ctx context.Context, header http.Header, component string
 		return nil, err
 	}
 	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
+	content, err := readAll(response.Body, response.ContentLength)
 	if err != nil {
 		return nil, err
 	}
 	return &answer{response.StatusCode, response.Header, content}, nil
+}
+
+// readAll reads a body that says how many bytes it has, or -1.
+func readAll(body io.Reader, length int64) ([]byte, error) {
+	var content bytes.Buffer
+	content.Grow(int(min(max(length, 0), maxPayload)) + bytes.MinRead)
+	_, err := content.ReadFrom(body)
+	return content.Bytes(), err
 }
 
 // modelError is the service's answer where the container failed; a status of 0

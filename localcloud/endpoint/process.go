@@ -18,6 +18,9 @@ import (
 // loopback is the only address a copy may listen on.
 const loopback = "127.0.0.1"
 
+// writeBuffer, in bytes, lets most requests go out in one piece.
+const writeBuffer = 16 << 10
+
 // processLauncher runs copies as processes of this machine.
 type processLauncher struct {
 	command []string
@@ -96,7 +99,7 @@ func startProcess(command, environment []string, log *os.File, address string) (
 	var dialer net.Dialer
 	// No proxy of the environment may come in between.
 	p.Transport = &http.Transport{
-		MaxIdleConnsPerHost: 64, DisableCompression: true,
+		MaxIdleConnsPerHost: 64, DisableCompression: true, WriteBufferSize: writeBuffer,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, address)
 		},

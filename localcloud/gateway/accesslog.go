@@ -36,17 +36,17 @@ func parseLogFormat(format string) logFormat {
 	return append(parsed, logPart{text: format[end:]})
 }
 
-// expand fills in an access log format (AWS page "Variables for access logging
+// logLine fills in an access log format (AWS page "Variables for access logging
 // for API Gateway").
-func (x *exchange) expand(format logFormat, sent *answer) string {
-	var line strings.Builder
+func (x *exchange) logLine(format logFormat, sent *answer) []byte {
+	line := make([]byte, 0, 1024)
 	for _, part := range format {
-		line.WriteString(part.text)
+		line = append(line, part.text...)
 		if part.variable != "" {
-			line.WriteString(cmp.Or(x.variable(part.variable, sent), absent))
+			line = append(line, cmp.Or(x.variable(part.variable, sent), absent)...)
 		}
 	}
-	return line.String()
+	return append(line, '\n')
 }
 
 // variable is the value of a $context variable, or "" where there is none. What

@@ -173,8 +173,8 @@ func (x *exchange) integrate(mediaType string, body []byte) (*answer, *failure) 
 		x.integration.err = failed.integration
 		return nil, failed
 	}
-	x.integration.status, x.integration.errorType = got.status, got.header.Get("X-Amzn-ErrorType")
-	x.integration.requestID = got.header.Get("X-Amzn-RequestId")
+	x.integration.status, x.integration.errorType = got.status, got.header.Get(errorTypeHeader)
+	x.integration.requestID = got.header.Get(requestIDHeader)
 	for _, response := range integration.responses {
 		if response.pattern != nil && response.pattern.MatchString(strconv.Itoa(got.status)) {
 			return response.render(x, got), nil

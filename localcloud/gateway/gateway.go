@@ -27,6 +27,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -174,25 +175,30 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.report(answer)
 	if d != nil && d.AccessLog != nil {
 		// The line is written first: who has the answer can rely on finding it.
-		g.log(d.AccessLog, x.expand(d.logFormat, answer))
+		g.log(d.AccessLog, x.logLine(d.logFormat, answer))
 	}
 	header := w.Header()
 	maps.Copy(header, answer.header)
-	header.Set("X-Amzn-RequestId", x.requestID)
+	header.Set(requestIDHeader, x.requestID)
 	header.Set("X-Amz-Apigw-Id", x.extendedRequestID)
+	hasBody := len(answer.body) > 0 && answer.status != http.StatusNoContent && answer.status != http.StatusNotModified
+	if hasBody {
+		// Without it Go sends a longer body in chunks.
+		header.Set("Content-Length", strconv.Itoa(len(answer.body)))
+	}
 	w.WriteHeader(answer.status)
-	if len(answer.body) > 0 {
+	if hasBody {
 		// An error means that the caller has left; there is nobody to tell.
 		_, _ = w.Write(answer.body)
 	}
 }
 
-func (g *Gateway) log(to io.Writer, line string) {
+func (g *Gateway) log(to io.Writer, line []byte) {
 	g.logging.Lock()
 	defer g.logging.Unlock()
 	// A log that cannot be written must not cost the caller the answer, on AWS
 	// as here.
-	_, _ = io.WriteString(to, line+"\n")
+	_, _ = to.Write(line)
 }
 
 // newRequestID makes a random UUID, the form of API Gateway's request ids.
@@ -231,11 +237,10 @@ func (a *API) match(httpMethod, path string) *method {
 }
 
 func (m *method) matches(segments []string) bool {
-	own := strings.Split(m.path, "/")
-	if len(own) != len(segments) {
+	if len(m.segments) != len(segments) {
 		return false
 	}
-	for i, segment := range own {
+	for i, segment := range m.segments {
 		isParameter := strings.HasPrefix(segment, "{")
 		if isParameter && segments[i] == "" || !isParameter && segment != segments[i] {
 			return false

@@ -97,6 +97,7 @@ func upstream(status int, contentType, body string) http.HandlerFunc {
 func TestResponses(t *testing.T) {
 	const leak = `{"Message":"m","LogStreamArn":"arn:aws:logs:secret","OriginalMessage":"stack trace"}`
 	answered := upstream(200, "application/vnd.music+json", `{"songs":[]}`)
+	long := strings.Repeat(" ", 5000)
 	tests := []struct {
 		name    string
 		call    call
@@ -112,6 +113,10 @@ func TestResponses(t *testing.T) {
 		{
 			"answered without a content type", infer(song), func(http.ResponseWriter, *http.Request) {}, 200, "",
 			map[string]string{"Content-Type": "application/json"},
+		},
+		{
+			"a long answer says how long it is", infer(song), upstream(200, "application/json", long), 200, long,
+			map[string]string{"Content-Length": "5000"},
 		},
 		{"charset is ignored", infer(song, "Content-Type", "application/json; charset=utf-8"), answered, 200, `{"songs":[]}`, nil},
 		{"a missing content type is JSON", infer(song, "Content-Type", ""), answered, 200, `{"songs":[]}`, nil},

@@ -31,7 +31,13 @@ var knownExtensions = []string{
 	requestValidatorExtension, requestValidatorsExtension,
 }
 
-const apiKeyHeader = "X-Api-Key"
+// The headers of every request, in Go's spelling: net/http would make it anew of
+// another one each time.
+const (
+	apiKeyHeader    = "X-Api-Key"
+	errorTypeHeader = "X-Amzn-Errortype"
+	requestIDHeader = "X-Amzn-Requestid"
+)
 
 // API is an imported document, ready to be served. It never changes.
 type API struct {
@@ -53,6 +59,8 @@ func (a *API) Paths(httpMethod string) []string {
 // method is one method of one resource.
 type method struct {
 	httpMethod, path string
+	// segments are the parts of path.
+	segments []string
 	// name is the method's for throttles.
 	name               string
 	apiKeyRequired     bool
@@ -155,7 +163,10 @@ func (i *importer) api() *API {
 var pathSegment = regexp.MustCompile(`^(?:[A-Za-z0-9_.,:-]*|\{[A-Za-z0-9_.-]+\})$`)
 
 func (i *importer) method(where, httpMethod, path string, item *openapi3.PathItem, operation *openapi3.Operation, validators map[string]validator) *method {
-	m := &method{httpMethod: httpMethod, path: path, name: methodKey(path, httpMethod), models: map[string]*jsonschema.Schema{}}
+	m := &method{
+		httpMethod: httpMethod, path: path, segments: strings.Split(path, "/"), name: methodKey(path, httpMethod),
+		models: map[string]*jsonschema.Schema{},
+	}
 	m.apiKeyRequired = i.apiKeyRequired(where, operation)
 
 	var checks validator

@@ -161,7 +161,7 @@ func (i *importer) awsBackend(where string, document integrationDocument) backen
 			i.problem(where, "request parameter %q is not served: allowed is integration.request.header.NAME", target)
 			continue
 		}
-		result.headers[header] = i.value(where, target, document.RequestParameters[target], false)
+		result.headers[http.CanonicalHeaderKey(header)] = i.value(where, target, document.RequestParameters[target], false)
 	}
 	return result
 }
@@ -234,7 +234,7 @@ func (i *importer) integrationResponse(where string, operation *openapi3.Operati
 		if declared != nil && declared.Value != nil && !declares(declared.Value, header) {
 			i.problem(where, "invalid mapping expression parameter specified: %s; declare the header %s in the operation's response %d", target, header, response.status)
 		}
-		response.headers[header] = i.value(where, target, document.ResponseParameters[target], true)
+		response.headers[http.CanonicalHeaderKey(header)] = i.value(where, target, document.ResponseParameters[target], true)
 	}
 	response.body = i.jsonTemplate(where, document.ResponseTemplates, []string{"$context.requestId"})
 	return response

@@ -29,7 +29,8 @@ func (i *importer) value(where, target, source string, fromUpstream bool) value 
 	allowed := "'a static value' in single quotes or context.requestId"
 	if fromUpstream {
 		if header := upstreamHeader.FindStringSubmatch(source); header != nil {
-			return func(_ *exchange, upstream *answer) string { return upstream.header.Get(header[1]) }
+			name := http.CanonicalHeaderKey(header[1])
+			return func(_ *exchange, upstream *answer) string { return upstream.header.Get(name) }
 		}
 		allowed = "'a static value' in single quotes, context.requestId or integration.response.header.NAME"
 	}

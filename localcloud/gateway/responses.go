@@ -116,7 +116,7 @@ func (g *gatewayResponses) render(x *exchange) *answer {
 	if result.header.Get("Content-Type") == "" {
 		result.header.Set("Content-Type", applicationJSON)
 	}
-	result.header.Set("X-Amzn-ErrorType", standard.errorType)
+	result.header.Set(errorTypeHeader, standard.errorType)
 	return result
 }
 
@@ -150,7 +150,7 @@ func (i *importer) gatewayResponses(extension any) *gatewayResponses {
 				i.problem(where, "response parameter %q must be gatewayresponse.header.NAME", target)
 				continue
 			}
-			response.headers[header] = i.value(where, target, document.ResponseParameters[target], false)
+			response.headers[http.CanonicalHeaderKey(header)] = i.value(where, target, document.ResponseParameters[target], false)
 		}
 		response.body = i.jsonTemplate(where, document.ResponseTemplates, errorVariables)
 		responses[name] = response
