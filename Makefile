@@ -9,10 +9,10 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 # not installed (tools/pulumi-cli).
 export PATH := $(CURDIR)/.bin:$(PATH)
 
-# Every module with Go code of ours. tools/pulumi and tools/lint hold none: they
-# pin what is built from elsewhere, and to tidy them downloads the tests of half
-# the clouds.
-MODULES := $(filter-out ./tools/pulumi ./tools/lint,$(patsubst %/,%,$(dir \
+# Every module with Go code of ours. tools/pulumi, tools/lint and tools/actionlint
+# hold none: they pin what is built from elsewhere, and to tidy them downloads the
+# tests of half the clouds.
+MODULES := $(filter-out ./tools/pulumi ./tools/lint ./tools/actionlint,$(patsubst %/,%,$(dir \
 	$(shell find . -name go.mod -not -path '*/.*/*' -not -path '*/testdata/*' | LC_ALL=C sort))))
 
 # The race detector where it can run: it needs cgo, and cgo a C compiler.
@@ -25,7 +25,7 @@ each = for module in $(MODULES); do echo "$$module: $(1)"; (cd "$$module" && $(1
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: tools
 tools: ## Build the Pulumi CLI and its Go host, if they are not installed
@@ -38,6 +38,10 @@ local: ## Deploy to this machine, without AWS, and ask the model
 .PHONY: local-down
 local-down: ## Destroy the local stack and stop the local cloud
 	@tools/local down
+
+.PHONY: functions
+functions: ## Build the Lambda functions into .build/functions
+	@tools/functions
 
 STACK ?= dev
 OUT ?= .local/openapi.json
@@ -52,6 +56,11 @@ openapi: ## Write the API of STACK (dev) for clients to OUT (.local/openapi.json
 golangci-lint:
 	@tools/build lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint \
 		"golangci-lint" "about 2 minutes" -ldflags "-s -w"
+
+.PHONY: actionlint
+actionlint:
+	@tools/build actionlint github.com/rhysd/actionlint/cmd/actionlint \
+		"actionlint" "about 20 seconds" -ldflags "-s -w"
 
 .PHONY: fmt
 fmt: golangci-lint ## Format the code
@@ -70,7 +79,8 @@ vet: ## Vet the code
 	@$(call each,go vet ./...)
 
 .PHONY: lint
-lint: golangci-lint ## Lint the code
+lint: golangci-lint actionlint ## Lint the code and the workflows
+	@actionlint
 	@$(call each,golangci-lint run --config $(CURDIR)/.golangci.yaml ./...)
 
 # ./tests runs the real engine, and most of its time is spent in processes that
@@ -81,13 +91,22 @@ test: tools ## Run all tests, of all modules
 	@packages=$$(go list ./... | grep -v /tests); go test $(RACE) $$packages
 	@go test -timeout 20m ./tests/...
 
+.PHONY: e2e
+e2e: ## Run the Lambda functions against moto, an independent imitation of AWS (needs Python)
+	@tests/e2e/run
+
 .PHONY: bench
 bench: tools ## Measure against the bars; writes .local/bench.json
 	@BENCH_FILE=$(CURDIR)/.local/bench.json go test ./tests -run '^$$' -bench '^BenchmarkAll$$' -benchtime 1x -timeout 15m
+
+.PHONY: judges
+judges: ## Have other people's tools judge what is registered (needs Node.js and Python)
+	@tools/judges
+	@JUDGES=required go test -count=1 -timeout 10m ./tests/judges
 
 .PHONY: ci
 ci: tidy-check fmt-check vet lint test ## All that continuous integration checks
 
 .PHONY: clean
-clean: ## Remove the built tools; a running local stack is left alone
-	@rm -rf .bin
+clean: ## Remove the built tools and functions; a running local stack is left alone
+	@rm -rf .bin .build
