@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -27,12 +26,14 @@ import (
 
 	"scaletozero/localcloud/clock"
 	"scaletozero/localcloud/console"
+	"scaletozero/localcloud/dynamodb"
 	"scaletozero/localcloud/endpoint"
 	"scaletozero/localcloud/faults"
-	"scaletozero/localcloud/gateway"
+	"scaletozero/localcloud/lambda"
 	"scaletozero/localcloud/metrics"
 	"scaletozero/localcloud/provider"
 	"scaletozero/localcloud/scaling"
+	"scaletozero/localcloud/sqs"
 )
 
 // HealthPath answers GET with a Health once everything runs.
@@ -90,20 +91,23 @@ type Health struct {
 
 // Cloud is a running local cloud.
 type Cloud struct {
-	lock     *Lock
-	logger   *slog.Logger
-	http     *http.Server
-	grpc     *grpc.Server
-	clock    *clock.Clock
-	metrics  *metrics.Store
-	faults   *faults.Faults
-	runtime  *endpoint.Runtime
-	scaler   *scaling.Scaler
-	provider *provider.Server
-	stateDir string
-	origin   Origin
-	addr     string
-	grpcAddr string
+	lock      *Lock
+	logger    *slog.Logger
+	http      *http.Server
+	grpc      *grpc.Server
+	clock     *clock.Clock
+	metrics   *metrics.Store
+	faults    *faults.Faults
+	runtime   *endpoint.Runtime
+	scaler    *scaling.Scaler
+	queues    *sqs.Service
+	tables    *dynamodb.Service
+	functions *lambda.Runtime
+	provider  *provider.Server
+	stateDir  string
+	origin    Origin
+	addr      string
+	grpcAddr  string
 	// page serves the console.
 	page        *http.Server
 	console     *console.Console
@@ -207,9 +211,13 @@ func (c *Cloud) start(ctx context.Context, options Options, logs string) error {
 	}
 	c.addr, c.grpcAddr, c.consoleAddr = public.Addr().String(), internal.Addr().String(), page.Addr().String()
 
-	served := c.assemble(options, logs)
+	served, err := c.assemble(options, logs)
+	if err != nil {
+		return errors.Join(err, public.Close(), internal.Close(), page.Close())
+	}
 	c.provider = provider.New(provider.Options{
-		Store: store, Runtime: c.runtime, Gateway: served, Scaler: c.scaler, URL: c.URL(), LogDir: logs,
+		Store: store, Runtime: c.runtime, Gateway: served, Scaler: c.scaler, Queues: c.queues, Tables: c.tables, Functions: c.functions,
+		URL: c.URL(), LogDir: logs,
 	})
 	problem := c.provider.Resume(ctx)
 	if ctx.Err() != nil {
@@ -218,11 +226,7 @@ func (c *Cloud) start(ctx context.Context, options Options, logs string) error {
 	if problem != nil {
 		options.Logger.Error("not everything could be started again", "problem", problem)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+HealthPath, c.serveHealth)
-	mux.Handle(faults.AdminPath, c.faults)
-	mux.Handle("/", served)
-	c.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	c.http = &http.Server{Handler: c.routes(served), ReadHeaderTimeout: 10 * time.Second}
 	c.grpc = provider.NewGRPCServer(c.provider)
 	c.serve(func() error { return c.http.Serve(public) })
 	c.serve(func() error { return c.grpc.Serve(internal) })
@@ -230,30 +234,11 @@ func (c *Cloud) start(ctx context.Context, options Options, logs string) error {
 	c.background = cancel
 	c.serving.Go(func() { c.scaler.Run(background) })
 	c.serving.Go(func() { c.console.Run(background) })
+	c.serving.Go(func() { c.queues.Run(background) })
+	c.serving.Go(func() { c.tables.Run(background) })
 	c.page = &http.Server{Handler: c.console, ReadHeaderTimeout: 10 * time.Second}
 	c.serve(func() error { return c.page.Serve(page) })
 	return c.lock.publish(c.health())
-}
-
-// assemble makes what runs on AWS time and joins it: models and the API tell the metrics, the metrics make alarms, and
-// those scale the models.
-func (c *Cloud) assemble(options Options, logs string) *gateway.Gateway {
-	c.metrics = metrics.New(c.clock)
-	into := func(namespace string) func(string, map[string]string, float64) {
-		return func(name string, dimensions map[string]string, value float64) {
-			c.metrics.Put(namespace, name, dimensions, value)
-		}
-	}
-	c.faults = faults.New(c.clock, rand.Uint64()) //nolint:gosec // Chance for tests, which a seed must repeat.
-	c.runtime = endpoint.New(endpoint.Options{
-		Command: options.Model, LogDir: logs, Logger: options.Logger, Clock: c.clock, Metric: into("AWS/SageMaker"), Faults: c.faults,
-	})
-	c.scaler = scaling.New(c.clock, c.metrics, c.runtime)
-	c.console = console.New(console.Options{Source: c.view})
-	return gateway.New(gateway.Options{
-		Services: map[string]http.Handler{"runtime.sagemaker": c.runtime}, Clock: c.clock, Metric: into("AWS/ApiGateway"),
-		Observe: func(r gateway.Request) { c.console.Observe(r.Status, r.ErrorType) },
-	})
 }
 
 func (c *Cloud) serve(serve func() error) {
@@ -333,8 +318,9 @@ func (c *Cloud) Alarms() []scaling.AlarmState { return c.scaler.Alarms() }
 // Activities are the last scaling activities, oldest first.
 func (c *Cloud) Activities() []scaling.Activity { return c.scaler.Activities() }
 
-// Close ends it: changes that are under way are cancelled, requests may finish for up to 30 seconds, every process is
-// stopped. What was deployed stays in the state directory.
+// Close ends it: changes that are under way are cancelled, queues are no longer read, invocations of functions and
+// requests may finish for up to 30 seconds, every process is stopped. What was deployed stays in the state directory,
+// and so do messages and items.
 func (c *Cloud) Close() error {
 	var failures []error
 	if c.grpc != nil {
@@ -343,13 +329,22 @@ func (c *Cloud) Close() error {
 	if c.page != nil {
 		failures = append(failures, c.page.Close())
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if c.functions != nil {
+		// Functions reach the AWS services over the listener, so they are first. What is not done by then comes back.
+		if err := c.functions.Drain(ctx); err != nil {
+			c.logger.Warn("functions that still ran were ended", "error", err)
+		}
+	}
 	if c.http != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
 		failures = append(failures, c.http.Shutdown(ctx))
 	}
 	if c.background != nil {
 		c.background()
+	}
+	if c.functions != nil {
+		failures = append(failures, c.functions.Close())
 	}
 	if c.runtime != nil {
 		failures = append(failures, c.runtime.Close())
@@ -358,5 +353,11 @@ func (c *Cloud) Close() error {
 		failures = append(failures, c.provider.Close())
 	}
 	c.serving.Wait()
+	if c.queues != nil {
+		failures = append(failures, c.queues.Close())
+	}
+	if c.tables != nil {
+		failures = append(failures, c.tables.Close())
+	}
 	return errors.Join(append(failures, c.lock.release())...)
 }

@@ -26,8 +26,18 @@ func (c *Cloud) view() console.Snapshot {
 		view.Activities = append(view.Activities, console.Activity{Time: a.Start, Cause: a.Cause, Description: description})
 	}
 	for _, r := range c.provider.Routes() {
-		view.APIs = append(view.APIs, console.API{URL: r.URL, Name: r.APIName, Stage: r.Stage, Key: r.Key})
+		view.APIs = append(view.APIs, console.API{URL: r.URL, Name: r.APIName, Stage: r.Stage, JobsURL: r.JobsURL, Key: r.Key})
 	}
+	for _, q := range c.queues.State() {
+		view.Queues = append(view.Queues, console.Queue{
+			Name: q.Name, Visible: q.Visible, InFlight: q.InFlight, Delayed: q.Delayed, OldestSeconds: q.Oldest.Seconds(),
+		})
+	}
+	jobs, err := c.tables.Count("status")
+	if err != nil {
+		c.logger.Warn("the jobs cannot be counted", "error", err)
+	}
+	view.Jobs = jobs
 	for _, fault := range c.faults.List() {
 		view.Faults = append(view.Faults, fault.String())
 	}

@@ -23,13 +23,16 @@ const faultUsage = `localcloud fault makes something go wrong. All durations are
   localcloud fault clear          switch everything off
 
 Kinds:
-  model-crash    an invocation ends the model's process
-  model-hang     an invocation gets no answer until the time limit
-  slow-start     a copy takes --delay longer to start
-  service-5xx    SageMaker answers 500 or 503
-  throttling     SageMaker answers 429
-  no-capacity    an instance cannot be provisioned
-  kill           a model process is killed now
+  model-crash          an invocation ends the model's process
+  model-hang           an invocation gets no answer until the time limit
+  slow-start           a copy takes --delay longer to start
+  service-5xx          SageMaker answers 500 or 503
+  throttling           SageMaker answers 429
+  no-capacity          an instance cannot be provisioned
+  kill                 a model process is killed now
+  queue-duplicate      a message of a queue is delivered twice
+  function-crash       an invocation ends the function's process
+  function-throttling  Lambda answers 429
 
 Flags:
 `
@@ -44,7 +47,7 @@ func runFault(arguments []string, out io.Writer) error {
 		flags.PrintDefaults()
 	}
 	stateFlag(flags, &stateDir)
-	flags.StringVar(&fault.Component, "component", "", "the inference component that it happens to (default every one)")
+	flags.StringVar(&fault.Component, "component", "", "the inference component, queue or function that it happens to (default every one)")
 	flags.IntVar(&fault.Count, "count", 0, "how many times it happens")
 	flags.DurationVar(&fault.For, "for", 0, "how long it is on, such as 10m")
 	flags.Float64Var(&fault.Probability, "probability", 0, "the chance that it happens each time it could (default 1)")

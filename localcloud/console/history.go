@@ -26,6 +26,10 @@ type Sample struct {
 	Starting     int `json:"starting"`
 	Desired      int `json:"desired"`
 	Outstanding  int `json:"outstanding"`
+	// Visible and Held are the messages of all queues: those that can be received,
+	// and those that are in flight or delayed.
+	Visible int `json:"visible"`
+	Held    int `json:"held"`
 	// Answers counts, by status, what callers were answered since the sample before.
 	Answers map[int]int `json:"answers,omitempty"`
 }
@@ -77,6 +81,10 @@ func (h *history) sample(snapshot Snapshot, at time.Time) {
 
 func count(snapshot Snapshot) Sample {
 	var s Sample
+	for _, queue := range snapshot.Queues {
+		s.Visible += queue.Visible
+		s.Held += queue.InFlight + queue.Delayed
+	}
 	for _, endpoint := range snapshot.Endpoints {
 		for _, instance := range endpoint.Instances {
 			if instance.State == inService {

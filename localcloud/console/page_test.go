@@ -88,6 +88,11 @@ func busy() console.Snapshot {
 		{Name: "TargetTracking-AlarmHigh", State: "INSUFFICIENT_DATA", Reason: "Unchecked: Initial alarm creation", Since: s.Now, CreatedByAWS: true},
 	}
 	s.Activities = []console.Activity{{Time: s.Now, Cause: "alarm music-mapping-model-local-no-capacity", Description: "Setting desired copy count to 1."}}
+	s.Queues = []console.Queue{
+		{Name: "music-mapping-jobs-local", Visible: 7, InFlight: 2, Delayed: 1, OldestSeconds: 93.4},
+		{Name: "music-mapping-jobs-local-dead", Visible: 0},
+	}
+	s.Jobs = map[string]int{"waking": 10, "succeeded": 4}
 	s.Faults = []string{"model-hang on music-mapping-model-local for 4m10s <script>alert(1)</script>"}
 	return s
 }
@@ -101,6 +106,8 @@ func TestEverythingIsShown(t *testing.T) {
 		"#endpoints":  "copy 1 · InService · 3 requests",
 		"#alarms":     "made by target tracking",
 		"#activities": "Setting desired copy count to 1.",
+		"#queue-rows": "93 s",
+		"#job-rows":   "succeeded",
 	} {
 		page.WaitFor(selector, want)
 	}

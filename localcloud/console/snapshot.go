@@ -11,6 +11,9 @@ type Snapshot struct {
 	Alarms     []Alarm    `json:"alarms"`
 	Activities []Activity `json:"activities"`
 	APIs       []API      `json:"apis"`
+	Queues     []Queue    `json:"queues"`
+	// Jobs counts the jobs that are kept, by status.
+	Jobs map[string]int `json:"jobs,omitempty"`
 	// Faults says what is switched on, one sentence each.
 	Faults []string `json:"faults"`
 }
@@ -71,7 +74,21 @@ type API struct {
 	URL   string `json:"url"`
 	Name  string `json:"name"`
 	Stage string `json:"stage"`
+	// JobsURL is where the same stage takes the request as a job; empty where it
+	// has no queue.
+	JobsURL string `json:"jobsUrl,omitempty"`
 	// Key is an API key for it, or empty. It is not part of the state which the
 	// page asks for every second.
 	Key string `json:"-"`
+}
+
+// Queue is an SQS queue by its messages: Visible ones can be received, InFlight
+// ones have been, and Delayed ones cannot be yet.
+type Queue struct {
+	Name     string `json:"name"`
+	Visible  int    `json:"visible"`
+	InFlight int    `json:"inFlight"`
+	Delayed  int    `json:"delayed"`
+	// OldestSeconds is the age of the oldest message, in AWS time.
+	OldestSeconds float64 `json:"oldestSeconds"`
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // turn serialises what takes long. It is a mutex that a waiter waits for as for
@@ -31,6 +32,9 @@ type component struct {
 	busy bool
 	// spec is nil while the component does not exist.
 	spec *Component
+	// created and modified are AWS times; complete tells that the creation is over.
+	created, modified time.Time
+	complete          bool
 	// desired is how many copies there shall be; copies are those there are, or
 	// will be as soon as they are healthy.
 	desired int
@@ -77,6 +81,7 @@ func (c *component) apply(ctx context.Context, spec Component) error {
 		// From now on a caller is told that there is no capacity, not that there is
 		// no such component.
 		c.spec, c.desired = &spec, spec.Copies
+		c.created, c.modified, c.complete = r.options.Clock.Now(), r.options.Clock.Now(), false
 	case sameContainer(*old, spec):
 		kept = c.keep(spec.Copies)
 	default:
@@ -97,6 +102,7 @@ func (c *component) apply(ctx context.Context, spec Component) error {
 	}
 	unwanted := slices.DeleteFunc(slices.Clone(c.copies), func(m *modelCopy) bool { return slices.Contains(kept, m) })
 	c.spec, c.desired = &spec, spec.Copies
+	c.modified, c.complete = r.options.Clock.Now(), true
 	c.copies = append(c.copies, fresh...)
 	c.retire(unwanted)
 	r.mu.Unlock()

@@ -37,7 +37,7 @@ func (r *Runtime) SetDesiredCopies(component string, n int) error {
 	case c.busy:
 		return fmt.Errorf("ValidationException: inference component %q is being created, updated or deleted: try again when it is InService", component)
 	}
-	c.desired = n
+	c.desired, c.modified = n, r.options.Clock.Now()
 	c.scale()
 	return nil
 }

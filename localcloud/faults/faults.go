@@ -34,10 +34,17 @@ const (
 	NoCapacity Kind = "no-capacity"
 	// Kill ends the process of a copy at once.
 	Kill Kind = "kill"
+	// QueueDuplicate delivers a message of a queue twice: SQS does so at times.
+	QueueDuplicate Kind = "queue-duplicate"
+	// FunctionCrash ends a function's process when an invocation has reached it.
+	FunctionCrash Kind = "function-crash"
+	// FunctionThrottling has a function's invocation refused with 429
+	// TooManyRequestsException.
+	FunctionThrottling Kind = "function-throttling"
 )
 
 // Kinds are all of them.
-var Kinds = []Kind{ModelCrash, ModelHang, SlowStart, Service5xx, Throttling, NoCapacity, Kill}
+var Kinds = []Kind{ModelCrash, ModelHang, SlowStart, Service5xx, Throttling, NoCapacity, Kill, QueueDuplicate, FunctionCrash, FunctionThrottling}
 
 // defaultDelay is how much a slow start is slower.
 const defaultDelay = 5 * time.Minute
@@ -45,7 +52,9 @@ const defaultDelay = 5 * time.Minute
 // Fault says what goes wrong. All durations are AWS time.
 type Fault struct {
 	Kind Kind `json:"kind"`
-	// Component is the inference component that it happens to; every one if empty.
+	// Component is the inference component that it happens to, or the name of the
+	// queue for QueueDuplicate, or of the function for FunctionCrash and
+	// FunctionThrottling; every one if empty.
 	Component string `json:"component,omitempty"`
 	// Count is how many times it happens; with neither Count nor For, once.
 	Count int `json:"count,omitempty"`

@@ -108,7 +108,7 @@ func (x *exchange) sentVariable(name string, sent *answer) string {
 	case "responseLatency":
 		return milliseconds(time.Since(x.began))
 	case "integrationStatus":
-		return x.integrationVariable("status")
+		return x.integrationVariable("integrationStatus")
 	case "integrationLatency":
 		return x.integrationVariable("latency")
 	case "integrationErrorMessage":
@@ -145,7 +145,12 @@ func (x *exchange) integrationVariable(name string) string {
 		return escape(x.integration.err)
 	case "requestId":
 		return escape(x.integration.requestID)
-	case "status", "integrationStatus":
+	case "status":
+		// Of a function it is the status that the function answers, not Lambda's.
+		if status := cmp.Or(x.integration.function, x.integration.status); status != 0 {
+			return strconv.Itoa(status)
+		}
+	case "integrationStatus":
 		if x.integration.status != 0 {
 			return strconv.Itoa(x.integration.status)
 		}

@@ -57,6 +57,8 @@ type failure struct {
 	validation string
 	// integration says what went wrong behind the gateway.
 	integration string
+	// status is the standard one where that depends on more than the response.
+	status int
 }
 
 // answer runs the request through API Gateway's order: route, key, throttle and
@@ -175,6 +177,13 @@ func (x *exchange) integrate(mediaType string, body []byte) (*answer, *failure) 
 	}
 	x.integration.status, x.integration.errorType = got.status, got.header.Get(errorTypeHeader)
 	x.integration.requestID = got.header.Get(requestIDHeader)
+	if integration.proxy {
+		mapped, failed := x.proxyAnswer(got)
+		if failed != nil {
+			x.integration.err = failed.integration
+		}
+		return mapped, failed
+	}
 	for _, response := range integration.responses {
 		if response.pattern != nil && response.pattern.MatchString(strconv.Itoa(got.status)) {
 			return response.render(x, got), nil
@@ -189,8 +198,11 @@ func (x *exchange) integrate(mediaType string, body []byte) (*answer, *failure) 
 
 // integrationOutcome is what the access log tells of the integration.
 type integrationOutcome struct {
-	called         bool
-	status         int
+	called bool
+	status int
+	// function is the status that a function behind a proxy integration wants; 0
+	// without one.
+	function       int
 	latency        time.Duration
 	requestID, err string
 	// errorType is what the service calls the error that it answered with.
@@ -200,6 +212,9 @@ type integrationOutcome struct {
 // requestBody maps the request's body; it is false where the media type is
 // refused (AWS page "Integration passthrough behaviors").
 func (i *integration) requestBody(x *exchange, mediaType string, body []byte) ([]byte, bool) {
+	if i.proxy {
+		return x.proxyEvent(body), true
+	}
 	if template, ok := i.requestTemplates[mediaType]; ok {
 		return template.render(x, body), true
 	}

@@ -68,7 +68,7 @@ func TestImportRefuses(t *testing.T) {
 		{"a greedy path", "paths /v1/{proxy+}", map[string]any{}, []string{"/v1/{proxy+}: ", "is not served"}},
 		{"a path that AWS does not take", "paths /v1/infer!", map[string]any{}, []string{"/v1/infer!: ", "is not served"}},
 		{"a model's name", "components schemas Song-2", map[string]any{"type": "object"}, []string{"components.schemas.Song-2: ", "only letters and digits"}},
-		{"an unknown integration type", integration + "type", "http_proxy", []string{"POST /v1/infer: ", "allowed are aws and mock"}},
+		{"an unknown integration type", integration + "type", "http_proxy", []string{"POST /v1/infer: ", "allowed are aws, aws_proxy and mock"}},
 		{"an unknown field", integration + "tlsConfig", map[string]any{}, []string{"POST /v1/infer: ", `the field "tlsConfig" is not served`}},
 		{"a field of the wrong type", integration + "timeoutInMillis", "29000", []string{"POST /v1/infer: ", "timeoutInMillis has the wrong type"}},
 		{"a uri by action", integration + "uri", "arn:aws:apigateway:us-east-1:sqs:action/SendMessage", []string{"POST /v1/infer: ", "SERVICE:path/PATH"}},
@@ -117,7 +117,7 @@ func TestImportRefuses(t *testing.T) {
 
 func TestImportReportsAllProblemsAtOnce(t *testing.T) {
 	content := document(t, integration+"type", "http")
-	content = []byte(strings.Replace(string(content), `"type":"mock"`, `"type":"aws_proxy"`, 1))
+	content = []byte(strings.Replace(string(content), `"type":"mock"`, `"type":"http_proxy"`, 1))
 	content = []byte(strings.Replace(string(content), `"HEADER"`, `"AUTHORIZER"`, 1))
 	_, err := gateway.Import(content)
 	require.Error(t, err)

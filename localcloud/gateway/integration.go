@@ -30,9 +30,12 @@ const (
 type integration struct {
 	requestTemplates map[string]*template
 	passthrough      string
-	backend          backend
-	responses        []*integrationResponse
-	defaultResponse  *integrationResponse
+	// proxy tells that a function gets the whole request and gives the whole
+	// response: there are no templates and no responses.
+	proxy           bool
+	backend         backend
+	responses       []*integrationResponse
+	defaultResponse *integrationResponse
 }
 
 // backend is what stands behind an integration.
@@ -119,8 +122,11 @@ func (i *importer) integration(where string, operation *openapi3.Operation) inte
 	case "mock":
 		result.backend = mockBackend{}
 		i.checkMock(where, document)
+	case "aws_proxy":
+		result.proxy, result.backend = true, i.proxy(where, document)
+		return result
 	default:
-		i.problem(where, "integration type %q is not served: allowed are aws and mock", document.Type)
+		i.problem(where, "integration type %q is not served: allowed are aws, aws_proxy and mock", document.Type)
 	}
 	i.integrationResponses(where, operation, document, &result)
 	return result
@@ -133,11 +139,12 @@ var serviceARN = regexp.MustCompile(`^arn:aws[a-z-]*:apigateway:[a-z0-9-]+:([a-z
 
 var roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/.+$`)
 
-// sageMakerRuntime is the only service that this gateway can reach.
+// sageMakerRuntime is the only service that this gateway can reach without a
+// function.
 const sageMakerRuntime = "runtime.sagemaker"
 
 func (i *importer) awsBackend(where string, document integrationDocument) backend {
-	result := &awsBackend{httpMethod: document.HTTPMethod, headers: map[string]value{}, timeout: defaultTimeout}
+	result := &awsBackend{httpMethod: document.HTTPMethod, headers: map[string]value{}}
 	if parts := serviceARN.FindStringSubmatch(document.URI); parts == nil {
 		i.problem(where, "uri is %q: it must be arn:PARTITION:apigateway:REGION:SERVICE:path/PATH, without variables or empty segments", document.URI)
 	} else if result.service, result.path = parts[1], parts[2]; result.service != sageMakerRuntime {
@@ -149,12 +156,7 @@ func (i *importer) awsBackend(where string, document integrationDocument) backen
 	if !roleARN.MatchString(document.Credentials) {
 		i.problem(where, "credentials is %q: it must be the ARN of the role that API Gateway assumes, arn:PARTITION:iam::ACCOUNT:role/NAME", document.Credentials)
 	}
-	if document.TimeoutInMillis != nil {
-		result.timeout = time.Duration(*document.TimeoutInMillis) * time.Millisecond
-		if result.timeout < minTimeout || result.timeout > maxTimeout {
-			i.problem(where, "timeoutInMillis is %d: it must be from 50 to 29000, or to 300000 where the account's quota is raised", *document.TimeoutInMillis)
-		}
-	}
+	result.timeout = i.timeout(where, document)
 	for _, target := range sortedKeys(document.RequestParameters) {
 		header, ok := strings.CutPrefix(target, "integration.request.header.")
 		if !ok {
@@ -164,6 +166,18 @@ func (i *importer) awsBackend(where string, document integrationDocument) backen
 		result.headers[http.CanonicalHeaderKey(header)] = i.value(where, target, document.RequestParameters[target], false)
 	}
 	return result
+}
+
+// timeout is how long the integration may take.
+func (i *importer) timeout(where string, document integrationDocument) time.Duration {
+	if document.TimeoutInMillis == nil {
+		return defaultTimeout
+	}
+	timeout := time.Duration(*document.TimeoutInMillis) * time.Millisecond
+	if timeout < minTimeout || timeout > maxTimeout {
+		i.problem(where, "timeoutInMillis is %d: it must be from 50 to 29000, or to 300000 where the account's quota is raised", *document.TimeoutInMillis)
+	}
+	return timeout
 }
 
 // checkMock refuses what could only fail when it is called.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -89,7 +90,7 @@ func (x *exchange) message() string {
 // configure takes nothing of them but a status it does not set itself.
 func (g *gatewayResponses) render(x *exchange) *answer {
 	standard := standardResponses[x.failure.response]
-	result := &answer{status: standard.status, header: http.Header{}}
+	result := &answer{status: cmp.Or(x.failure.status, standard.status), header: http.Header{}}
 	body := &template{text: defaultTemplate}
 	if g != nil {
 		fallback := (*g)[default4XX]

@@ -20,10 +20,13 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"scaletozero/localcloud/clock"
+	"scaletozero/localcloud/dynamodb"
 	"scaletozero/localcloud/endpoint"
 	"scaletozero/localcloud/gateway"
+	"scaletozero/localcloud/lambda"
 	"scaletozero/localcloud/provider"
 	"scaletozero/localcloud/scaling"
+	"scaletozero/localcloud/sqs"
 )
 
 type props = map[string]any
@@ -73,14 +76,17 @@ func (f *fakeScaler) Register(r scaling.Registered) { f.registered = r }
 
 // cloud is a provider behind a real gRPC connection.
 type cloud struct {
-	t       *testing.T
-	client  pulumirpc.ResourceProviderClient
-	server  *provider.Server
-	runtime *fakeRuntime
-	scaler  *fakeScaler
-	rpc     *grpc.Server
-	api     *httptest.Server
-	logs    string
+	t         *testing.T
+	client    pulumirpc.ResourceProviderClient
+	server    *provider.Server
+	runtime   *fakeRuntime
+	scaler    *fakeScaler
+	queues    *sqs.Service
+	tables    *dynamodb.Service
+	functions *lambda.Runtime
+	rpc       *grpc.Server
+	api       *httptest.Server
+	logs      string
 }
 
 func newCloud(t *testing.T) *cloud { return openCloud(t, filepath.Join(t.TempDir(), "state.json")) }
@@ -98,9 +104,15 @@ func openCloud(t *testing.T, state string) *cloud {
 	api := httptest.NewServer(served)
 	t.Cleanup(api.Close)
 	scaler := &fakeScaler{}
+	queues, err := sqs.New(sqs.Options{Clock: awsTime, Path: state + ".queues"})
+	require.NoError(t, err)
+	tables, err := dynamodb.New(dynamodb.Options{Clock: awsTime, Path: state + ".tables"})
+	require.NoError(t, err)
 	logs := t.TempDir()
+	functions := lambda.New(lambda.Options{CodeDir: state + ".functions", LogDir: logs, Clock: awsTime, Queues: queues})
+	t.Cleanup(func() { require.NoError(t, functions.Close()) })
 	server := provider.New(provider.Options{
-		Store: store, Runtime: runtime, Gateway: served, Scaler: scaler, URL: api.URL, LogDir: logs,
+		Store: store, Runtime: runtime, Gateway: served, Scaler: scaler, Queues: queues, Tables: tables, Functions: functions, URL: api.URL, LogDir: logs,
 		Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
 	})
 	require.NoError(t, server.Resume(t.Context()))
@@ -111,7 +123,7 @@ func openCloud(t *testing.T, state string) *cloud {
 	go func() { _ = rpc.Serve(listener) }()
 	t.Cleanup(rpc.Stop)
 	c := &cloud{
-		t: t, server: server, runtime: runtime, scaler: scaler, rpc: rpc, api: api, logs: logs,
+		t: t, server: server, runtime: runtime, scaler: scaler, queues: queues, tables: tables, functions: functions, rpc: rpc, api: api, logs: logs,
 		client: connect(t, listener.Addr().String()),
 	}
 	c.configure(props{"region": "ap-northeast-1"})

@@ -78,6 +78,12 @@ const (
 	TypeRepository           = "aws:ecr/repository:Repository"
 	TypeLifecyclePolicy      = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
 	TypeImage                = "docker-build:index:Image"
+	TypeQueue                = "aws:sqs/queue:Queue"
+	TypeQueuePolicy          = "aws:sqs/queuePolicy:QueuePolicy"
+	TypeRedriveAllowPolicy   = "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy"
+	TypeTable                = "aws:dynamodb/table:Table"
+	TypeFunction             = "aws:lambda/function:Function"
+	TypeEventSourceMapping   = "aws:lambda/eventSourceMapping:EventSourceMapping"
 )
 
 var kinds = map[string]*kind{
@@ -102,6 +108,12 @@ var kinds = map[string]*kind{
 	TypeRepository:           repositoryKind,
 	TypeLifecyclePolicy:      lifecyclePolicyKind,
 	TypeImage:                imageKind,
+	TypeQueue:                queueKind,
+	TypeQueuePolicy:          queuePolicyKind,
+	TypeRedriveAllowPolicy:   redriveAllowPolicyKind,
+	TypeTable:                tableKind,
+	TypeFunction:             functionKind,
+	TypeEventSourceMapping:   eventSourceMappingKind,
 }
 
 // Types lists the type tokens that the local cloud implements.

@@ -10,9 +10,12 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/appautoscaling"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudformation"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/dynamodb"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lambda"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sagemaker"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
 	"github.com/pulumi/pulumi-docker-build/sdk/go/dockerbuild"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -32,6 +35,8 @@ var sdkTypes = map[string]any{
 	provider.TypeDeployment: apigateway.Deployment{}, provider.TypeStage: apigateway.Stage{}, provider.TypeMethodSettings: apigateway.MethodSettings{},
 	provider.TypeAPIKey: apigateway.ApiKey{}, provider.TypeUsagePlan: apigateway.UsagePlan{}, provider.TypeUsagePlanKey: apigateway.UsagePlanKey{},
 	provider.TypeScheduledAction: appautoscaling.ScheduledAction{}, provider.TypeAccount: apigateway.Account{}, provider.TypeImage: dockerbuild.Image{},
+	provider.TypeQueue: sqs.Queue{}, provider.TypeQueuePolicy: sqs.QueuePolicy{}, provider.TypeRedriveAllowPolicy: sqs.RedriveAllowPolicy{}, provider.TypeTable: dynamodb.Table{},
+	provider.TypeFunction: lambda.Function{}, provider.TypeEventSourceMapping: lambda.EventSourceMapping{},
 }
 
 // outputFields are the names of the type's outputs in the SDK.

@@ -9,7 +9,12 @@ type Properties map[string]any
 func plain(m resource.PropertyMap) Properties {
 	out := Properties{}
 	for key, value := range m {
-		if !resource.IsInternalPropertyKey(key) && !value.IsNull() && !value.ContainsUnknowns() {
+		switch {
+		case resource.IsInternalPropertyKey(key) || value.IsNull() || value.ContainsUnknowns():
+		case value.IsArchive():
+			// As it is in the state file and on the wire.
+			out[string(key)] = value.ArchiveValue().Serialize()
+		default:
 			out[string(key)] = value.Mappable()
 		}
 	}

@@ -175,13 +175,21 @@ func (s *Server) openLog(groupARN string) (*os.File, error) {
 }
 
 // Resume makes everything real again that the store holds: it starts the instances of every endpoint and the processes
-// of every inference component, serves every stage and scales. It reports all that fails and leaves the rest running.
+// of every inference component, brings the queues and tables back, serves every stage and scales, and last the
+// functions, which need all of it. It reports all that fails and leaves the rest running.
 func (s *Server) Resume(ctx context.Context) error {
+	for _, r := range s.store.Resources(TypeQueue) {
+		s.options.Queues.Resume(queueOf(r))
+	}
+	for _, r := range s.store.Resources(TypeTable) {
+		s.problems.note(r.ID, s.options.Tables.Resume(tableOf(r)))
+	}
 	for _, r := range s.store.Resources(TypeStack) {
 		cloudformation.Resume(ctx, hosting{s}, stackOf(r), s.problems.note)
 	}
 	s.problems.note("scaling", s.registerScaling())
 	s.problems.note("stages", s.publish())
+	s.resumeFunctions()
 	return s.Problem()
 }
 

@@ -40,3 +40,13 @@ func matching(pattern string, longest int) rule {
 		wants: fmt.Sprintf("match %s and have at most %d characters", pattern, longest),
 	}
 }
+
+func between(lowest, highest float64) rule {
+	return rule{
+		accepts: func(value any) bool {
+			n, ok := value.(float64)
+			return ok && n >= lowest && n <= highest
+		},
+		wants: fmt.Sprintf("be from %v to %v", int(lowest), int(highest)),
+	}
+}

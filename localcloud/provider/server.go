@@ -49,6 +49,10 @@ type Options struct {
 	Runtime Runtime
 	Gateway Gateway
 	Scaler  Scaler
+	Queues  Queues
+	Tables  Tables
+	// Functions runs what is fed by queues and by the gateway.
+	Functions Functions
 	// URL is where the gateway is served, without a slash at the end.
 	URL string
 	// LogDir is an existing directory for access logs, one file per log group.

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
+	"scaletozero/localcloud/durable"
 	"scaletozero/localcloud/shell"
 )
 
@@ -144,42 +144,9 @@ func (s *Store) Replace(old, next *Resource) error {
 	if err != nil {
 		return fmt.Errorf("the state cannot be encoded: %w", err)
 	}
-	if err := writeAtomically(s.path, content); err != nil {
+	if err := durable.Write(s.path, content); err != nil {
 		return fmt.Errorf("the state file %s cannot be written: %w", s.path, err)
 	}
 	s.resources = changed
 	return nil
-}
-
-// writeAtomically leaves either the old content or the new one, whatever happens in between.
-func writeAtomically(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // CreateTemp uses mode 0600.
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

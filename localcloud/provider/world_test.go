@@ -166,7 +166,26 @@ func specifications(t *testing.T) []specification {
 			require.True(t, ok)
 			return build("testdata/image", repository+":1")
 		}, props{"platforms": []any{"linux/arm64"}}, nil},
+		{provider.TypeQueue, func(world) props { return props{"tags": props{"a": "b"}} }, props{"visibilityTimeoutSeconds": 60}, props{"name": "other"}},
+		{provider.TypeQueuePolicy, func(w world) props {
+			return props{"queueUrl": id(w, provider.TypeQueue), "policy": trustPolicy}
+		}, props{"policy": `{"Version":"2012-10-17"}`}, props{"queueUrl": "other"}},
+		{provider.TypeRedriveAllowPolicy, func(w world) props {
+			return props{"queueUrl": id(w, provider.TypeQueue), "redriveAllowPolicy": `{"redrivePermission":"denyAll"}`}
+		}, props{"redriveAllowPolicy": `{"redrivePermission":"allowAll"}`}, props{"queueUrl": "other"}},
+		{provider.TypeTable, func(world) props { return jobsTable() }, props{"ttl": props{"enabled": true, "attributeName": "expiresAt"}}, props{"hashKey": "other", "attributes": []any{props{"name": "other", "type": "S"}}}},
+		{provider.TypeFunction, func(world) props { return function(t) }, props{"timeout": 20}, props{"name": "other"}},
+		{provider.TypeEventSourceMapping, func(w world) props {
+			arn, ok := w[provider.TypeQueue].outputs.AsMap()["arn"].(string)
+			require.True(t, ok)
+			return props{"eventSourceArn": arn, "functionName": id(w, provider.TypeFunction), "functionResponseTypes": []any{"ReportBatchItemFailures"}}
+		}, props{"enabled": false}, props{"eventSourceArn": "arn:aws:sqs:ap-northeast-1:123456789012:other"}},
 	}
+}
+
+// jobsTable is a table with the hash key id.
+func jobsTable() props {
+	return props{"billingMode": "PAY_PER_REQUEST", "hashKey": "id", "attributes": []any{props{"name": "id", "type": "S"}}}
 }
 
 // tracking is the configuration of a target tracking policy.

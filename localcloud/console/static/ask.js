@@ -1,6 +1,6 @@
 // The form: sends the request with the client kit, shows how the wait goes on,
 // and draws the answer.
-import { infer } from "./calling.js";
+import { infer, runJob } from "./calling.js";
 import { $, html } from "./dom.js";
 import { explain } from "./explain.js";
 import { draw, ends } from "./plot.js";
@@ -9,7 +9,9 @@ const form = $("#ask form");
 const submit = form.querySelector("[type=submit]");
 const [stop, wait, progress, countdown, outcome] = ["#stop", "#wait", "#progress", "#countdown", "#outcome"].map($);
 let asking;
+let routes = [];
 
+form.url.addEventListener("input", offerJob);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   ask();
@@ -19,12 +21,21 @@ $("#fill").addEventListener("click", fillKey);
 
 // offer fills in the URL unless there is one, and lists the others.
 export function offer(apis) {
+  routes = apis;
   const list = $("#apis");
   const offered = [...list.children].map((option) => option.value);
   if (apis.length === offered.length && apis.every(({ url }, i) => url === offered[i])) return;
   list.replaceChildren(...apis.map(({ url, name, stage }) => html("option", { value: url }, `${name}, stage ${stage}`)));
   // A URL that was offered and is gone is replaced; one that was typed is not.
   if (form.url.value === "" || offered.includes(form.url.value)) form.url.value = apis[0]?.url ?? "";
+  offerJob();
+}
+
+// jobsURL is where the chosen API takes jobs; undefined where it has no queue.
+const jobsURL = () => routes.find(({ url }) => url === form.url.value)?.jobsUrl || undefined;
+
+function offerJob() {
+  $("#job-choice").hidden = jobsURL() === undefined;
 }
 
 async function fillKey() {
@@ -53,9 +64,11 @@ async function ask() {
   const began = Date.now();
   const ticker = setInterval(showCountdown, 100);
   try {
-    const answer = await infer({ url: form.url.value, key: form.key.value, body: request, signal: asking.signal, onWait });
+    const asJob = form.asJob.checked && jobsURL() !== undefined;
+    const options = { url: asJob ? jobsURL() : form.url.value, key: form.key.value, body: request, signal: asking.signal, onWait };
+    const answer = await (asJob ? runJob(options) : infer(options));
     show(request, answer);
-    say("good", `200: the model answered, ${seconds(Date.now() - began)} after the first attempt.`);
+    say("good", `200: the model answered, ${seconds(Date.now() - began)} after ${asJob ? "the job was handed in" : "the first attempt"}.`);
   } catch (error) {
     sayError(error);
   } finally {
@@ -73,7 +86,8 @@ function onWait({ attempt, reason, wait: duration }) {
   next = { from: Date.now(), duration, attempt: attempt + 1 };
   wait.hidden = false;
   showCountdown();
-  say("warn", `${named(reason)}: ${explain(reason)} Asking again in ${seconds(duration)}${reason.retryAfter ? ", as Retry-After says" : ""}.`);
+  const what = reason.code === "NotFinished" ? reason.message : `${named(reason)}:`;
+  say("warn", `${what} ${explain(reason)} Asking again in ${seconds(duration)}${reason.retryAfter ? ", as Retry-After says" : ""}.`);
 }
 
 // showCountdown moves on its own, outside of the live region: a screen reader

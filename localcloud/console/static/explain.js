@@ -13,6 +13,11 @@ const byCode = {
   ModelError: "The model ran and failed on this request.",
   UpstreamError: "The endpoint cannot be called as the API does it. That is for whoever runs the API.",
   UpstreamTimeout: "The model took longer than the API waits, which is 29 seconds.",
+  NotFinished: "The queue keeps it until the model has answered, whatever state the endpoint is in.",
+  NoSuchJob: "The API knows no such job: it never did, or the job is older than jobs are kept.",
+  IdempotencyConflict: "Another request was sent under the same Idempotency-Key.",
+  ResultTooLarge: "The model answered with more than a job can hold, which is 400 KB.",
+  WorkerFailed: "What works on the queue's jobs died over this one, several times.",
   NoAnswer: "No answer reached this page. Either nothing listens at this URL, or it does not allow this page's origin (CORS): the browser does not say which.",
   DeadlineExceeded: "The model did not start in the time that this page waits.",
 };

@@ -30,6 +30,7 @@ function render(state) {
   renderEndpoints(state.endpoints ?? []);
   renderCharts();
   renderAnswers(state.answers);
+  renderQueues(state.queues ?? [], state.jobs ?? {});
   renderAlarms(state.alarms ?? []);
   renderActivities(state.activities ?? []);
 }
@@ -104,6 +105,23 @@ function renderAnswers(answers) {
     html("td", {}, errorType || meaning[status] || ""),
     html("td", { class: "number" }, count)));
   put($("#requests tbody"), rows.length > 0 ? rows : [html("tr", {}, html("td", { colspan: 3, class: "empty" }, "No requests so far."))]);
+}
+
+function renderQueues(queues, jobs) {
+  $("#queues").hidden = queues.length === 0;
+  if (queues.length === 0) return;
+  const last = samples.at(-1);
+  steps($("#queue-chart"), samples, {
+    title: `Messages over time; now ${last.visible} visible, ${last.held} in flight or waiting`,
+    areas: [{ class: "fill-1", value: (s) => s.visible }, { class: "fill-2", value: (s) => s.held }],
+  });
+  put($("#queue-rows"), queues.map(({ name, visible, inFlight, delayed, oldestSeconds }) => html("tr", {},
+    html("td", {}, name),
+    html("td", { class: "number" }, visible),
+    html("td", { class: "number" }, inFlight + delayed),
+    html("td", { class: "number" }, visible + inFlight + delayed === 0 ? "–" : `${Math.round(oldestSeconds)} s`))));
+  const rows = Object.entries(jobs).map(([status, count]) => html("tr", {}, html("td", {}, status), html("td", { class: "number" }, count)));
+  put($("#job-rows"), rows.length > 0 ? rows : [html("tr", {}, html("td", { colspan: 2, class: "empty" }, "No job so far."))]);
 }
 
 const stateNames = { OK: ["OK", "badge good"], ALARM: ["ALARM", "badge bad"], INSUFFICIENT_DATA: ["Insufficient data", "badge"] };

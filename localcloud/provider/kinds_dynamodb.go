@@ -1,0 +1,103 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	awsdynamodb "github.com/pulumi/pulumi-aws/sdk/v6/go/aws/dynamodb"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+
+	"scaletozero/localcloud/dynamodb"
+)
+
+// Tables holds tables; dynamodb.Service is the real one.
+type Tables interface {
+	Create(t dynamodb.Table) error
+	Resume(t dynamodb.Table) error
+	Update(t dynamodb.Table) error
+	Remove(name string) error
+}
+
+// payPerRequest is the billing mode without capacities.
+const payPerRequest = "PAY_PER_REQUEST"
+
+var tableKind = &kind{
+	inputs:    schemaOf(&awsdynamodb.TableArgs{}),
+	nameLimit: 255,
+	defaults:  Properties{"billingMode": "PROVISIONED", "tableClass": "STANDARD"},
+	rules: map[string]rule{
+		"name":        matching(`^[a-zA-Z0-9_.-]{3,}$`, 255),
+		"billingMode": oneOf("PROVISIONED", payPerRequest),
+		"tableClass":  oneOf("STANDARD", "STANDARD_INFREQUENT_ACCESS"),
+	},
+	replaceOn: []string{"name", "hashKey", "rangeKey"},
+	identity:  []string{"name"},
+	refuse:    refuseTable,
+	id:        inputAsID("name"),
+	check: func(_ *Server, r *Resource) error {
+		for _, input := range []string{
+			"rangeKey", "globalSecondaryIndexes", "localSecondaryIndexes", "replicas", "streamEnabled", "importTable",
+			"restoreSourceName", "restoreSourceTableArn", "restoreDateTime", "restoreToLatestTime",
+		} {
+			if _, given := r.Inputs[input]; given {
+				return fmt.Errorf("localcloud implements tables with one hash key and nothing else: no %s", input)
+			}
+		}
+		if attributes := r.Inputs.objects("attributes"); r.Inputs.text("hashKey") == "" || len(attributes) != 1 {
+			return errors.New("ValidationException: a table needs a hashKey and its attribute")
+		} else if attributes[0].text("type") != "S" {
+			return errors.New("localcloud implements tables whose hash key is a string: the type of the attribute must be S")
+		}
+		return nil
+	},
+	run: func(_ context.Context, s *Server, old, r *Resource) error {
+		if old != nil {
+			return s.options.Tables.Update(tableOf(r))
+		}
+		return s.options.Tables.Create(tableOf(r))
+	},
+	remove: func(_ context.Context, s *Server, r *Resource) error {
+		if r.Inputs.flag("deletionProtectionEnabled") {
+			return errors.New("ValidationException: Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+		}
+		return s.options.Tables.Remove(r.Inputs.text("name"))
+	},
+	outputs: func(_ *Server, r *Resource) Properties {
+		return Properties{
+			"arn": tableARN(r), "readCapacity": 0.0, "writeCapacity": 0.0, "streamArn": "", "streamLabel": "", "streamViewType": "",
+			"pointInTimeRecovery":  map[string]any{"enabled": false, "recoveryPeriodInDays": 0.0},
+			"serverSideEncryption": map[string]any{"enabled": false, "kmsKeyArn": ""},
+			"ttl":                  map[string]any{"attributeName": "", "enabled": false},
+		}
+	},
+}
+
+// refuseTable holds what terraform-provider-aws checks about a table's attributes and capacities.
+func refuseTable(given Properties) *pulumirpc.CheckFailure {
+	fail := func(property, reason string) *pulumirpc.CheckFailure {
+		return &pulumirpc.CheckFailure{Property: property, Reason: reason}
+	}
+	hashKey, attributes := given.text("hashKey"), given.objects("attributes")
+	ttl := given.object("ttl")
+	switch {
+	case hashKey != "" && len(attributes) > 0 && given.text("rangeKey") == "" && (len(attributes) != 1 || attributes[0].text("name") != hashKey):
+		return fail("attributes", fmt.Sprintf("attributes must be the key attribute %q and no other: all attributes must be indexed", hashKey))
+	case given.text("billingMode") != payPerRequest && (given.number("readCapacity") < 1 || given.number("writeCapacity") < 1):
+		return fail("billingMode", "billingMode PROVISIONED needs a readCapacity and a writeCapacity of at least 1: set them, or billingMode "+payPerRequest)
+	case ttl.flag("enabled") != (ttl.text("attributeName") != ""):
+		return fail("ttl", "ttl needs both enabled and attributeName, or neither")
+	}
+	return nil
+}
+
+func tableARN(r *Resource) string {
+	return arn(r, "dynamodb", r.Region, accountID, "table/"+r.Inputs.text("name"))
+}
+
+// tableOf is the table that a checked resource describes.
+func tableOf(r *Resource) dynamodb.Table {
+	return dynamodb.Table{
+		ARN: tableARN(r), Name: r.Inputs.text("name"), HashKey: r.Inputs.text("hashKey"), TTLAttribute: r.Inputs.object("ttl").text("attributeName"),
+	}
+}
