@@ -97,74 +97,114 @@ func (e *Error) Error() string {
 // was none. If time ran out, the error is a context.DeadlineExceeded as well.
 // Infer does not start a wait that the context's deadline would cut short.
 func (c *Client) Infer(ctx context.Context, body []byte) ([]byte, error) {
+	got, err := c.repeat(ctx, call{
+		method: http.MethodPost, url: c.URL, body: body, success: http.StatusOK, atMostOnce: c.AtMostOnce,
+	})
+	return got.body, err
+}
+
+// call is one request, which may take several attempts.
+type call struct {
+	method, url string
+	body        []byte
+	// idempotencyKey, if there is one, lets the API tell a repetition from a
+	// second request.
+	idempotencyKey string
+	// job says that it hands in a job or asks for one.
+	job        bool
+	success    int
+	atMostOnce bool
+}
+
+// answer is what the API said to a call that succeeded.
+type answer struct {
+	body       []byte
+	retryAfter time.Duration
+}
+
+// repeat attempts the call for as long as that makes sense.
+func (c *Client) repeat(ctx context.Context, request call) (answer, error) {
 	uncertain := 0
 	for attempt := 1; ; attempt++ {
-		answer, retryAfter, err := c.attempt(ctx, body)
+		got, err := c.attempt(ctx, request)
 		if err == nil {
-			return answer, nil
+			return got, nil
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("gave up during attempt %d: %w: %w", attempt, ctx.Err(), err)
+			return answer{}, fmt.Errorf("gave up during attempt %d: %w: %w", attempt, ctx.Err(), err)
 		}
-		switch judge(err) {
+		switch request.judge(err) {
 		case refused:
-			return nil, err
+			return answer{}, err
 		case turnedAway:
 			uncertain = 0
 		case unsure:
-			if uncertain++; c.AtMostOnce || uncertain == tries {
-				return nil, err
+			if uncertain++; request.atMostOnce || uncertain == tries {
+				return answer{}, err
 			}
 		}
-		wait := c.wait(attempt, retryAfter)
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
-			return nil, fmt.Errorf("gave up after attempt %d, since the next one would be too late: %w: %w",
-				attempt, context.DeadlineExceeded, err)
-		}
-		if c.Progress != nil {
-			c.Progress(Wait{Attempt: attempt, Reason: err, For: wait})
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("gave up after attempt %d: %w: %w", attempt, ctx.Err(), err)
-		case <-time.After(wait):
+		if err := c.pause(ctx, Wait{Attempt: attempt, Reason: err, For: c.wait(attempt, got.retryAfter)}); err != nil {
+			return answer{}, err
 		}
 	}
 }
 
-// attempt asks once. The duration is the answer's Retry-After, or 0.
-func (c *Client) attempt(ctx context.Context, body []byte) ([]byte, time.Duration, error) {
+// pause waits, unless that would end too late.
+func (c *Client) pause(ctx context.Context, w Wait) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= w.For {
+		return fmt.Errorf("gave up after attempt %d, since the next one would be too late: %w: %w",
+			w.Attempt, context.DeadlineExceeded, w.Reason)
+	}
+	if c.Progress != nil {
+		c.Progress(w)
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("gave up after attempt %d: %w: %w", w.Attempt, ctx.Err(), w.Reason)
+	case <-time.After(w.For):
+		return nil
+	}
+}
+
+// attempt asks once. The answer's Retry-After is there also where the call failed.
+func (c *Client) attempt(ctx context.Context, asked call) (got answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.AttemptTimeout, DefaultAttemptTimeout))
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, asked.method, asked.url, bytes.NewReader(asked.body))
 	if err != nil {
-		return nil, 0, &requestError{err}
+		return answer{}, &requestError{err}
 	}
-	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("X-Api-Key", c.Key)
+	if asked.body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if asked.idempotencyKey != "" {
+		request.Header.Set("Idempotency-Key", asked.idempotencyKey)
+	}
 	client := http.Client{Transport: c.Transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		// The API never redirects, and a redirect would take the key elsewhere.
 		return http.ErrUseLastResponse
 	}}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, 0, err
+		return answer{}, err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
+	got.body, err = io.ReadAll(response.Body)
 	if err != nil {
-		return nil, 0, fmt.Errorf("reading the answer: %w", err)
+		return answer{}, fmt.Errorf("reading the answer: %w", err)
 	}
-	if response.StatusCode == http.StatusOK {
-		return answer, 0, nil
+	got.retryAfter = retryAfter(response.Header.Get("Retry-After"))
+	if response.StatusCode == asked.success {
+		return got, nil
 	}
 	failure := &Error{Status: response.StatusCode, RequestID: response.Header.Get("X-Amzn-RequestId")}
 	var told struct{ Message, Code, RequestID string }
-	if json.Unmarshal(answer, &told) == nil {
+	if json.Unmarshal(got.body, &told) == nil {
 		failure.Message, failure.Code = told.Message, told.Code
 		failure.RequestID = cmp.Or(told.RequestID, failure.RequestID)
 	}
-	return nil, retryAfter(response.Header.Get("Retry-After")), failure
+	return got, failure
 }
 
 // requestError is a request that cannot be sent at all, such as to a wrong URL.
@@ -184,7 +224,7 @@ const (
 	unsure
 )
 
-func judge(err error) verdict {
+func (r call) judge(err error) verdict {
 	if unsent := new(requestError); errors.As(err, &unsent) {
 		return refused
 	}
@@ -203,6 +243,13 @@ func judge(err error) verdict {
 		return turnedAway
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
 		return unsure
+	case http.StatusInternalServerError:
+		// What takes the jobs may have been busy. What asks the model has no such
+		// excuse: there 500 is a mistake in the API.
+		if r.job {
+			return unsure
+		}
+		return refused
 	default:
 		return refused
 	}

@@ -34,46 +34,86 @@ export class InferError extends Error {
 //                    reason is an InferError
 //   signal           an AbortSignal; aborting throws its reason
 //   fetch, random, now, sleep   for tests
-export async function infer({
-  url, key, body, within = 15 * 60_000, attemptTimeout = 35_000, atMostOnce = false,
-  onWait = () => {}, signal, fetch = (...args) => globalThis.fetch(...args),
-  random = Math.random, now = Date.now, sleep = pause,
+export async function infer(options) {
+  const { url, body, atMostOnce } = options;
+  return (await repeat(patient(options), { method: "POST", url, body: payload(body), success: 200, atMostOnce })).told;
+}
+
+// runJob hands body in as a job and returns the model's answer once there is one.
+// It is for callers who can wait: no matter in what state the endpoint is, the API
+// takes the job at once, and its queue waits for the model. The options are those
+// of infer; url is that of the jobs, and atMostOnce does not matter, since however
+// often a job is handed in under one Idempotency-Key, it is one job.
+//
+//   onState          called with {id, status} whenever the API describes the job
+//
+// A job that failed throws an InferError with the job's code and status 200.
+export async function runJob(options) {
+  const { url, body, onState = () => {} } = options;
+  const caller = patient(options);
+  let described = await repeat(caller, {
+    method: "POST", url, body: payload(body), success: 202, job: true, idempotencyKey: crypto.randomUUID(),
+  });
+  for (let polled = 1; ; polled++) {
+    const { id, status, result, error } = described.told;
+    onState({ id, status });
+    if (status === "succeeded") return result;
+    if (status === "failed") throw new InferError(error.message, { status: 200, code: error.code });
+    const reason = new InferError(`Job ${id} is ${status}.`, { status: 200, code: "NotFinished", retryAfter: described.retryAfter });
+    await hold(caller, polled, reason);
+    described = await repeat(caller, { method: "GET", url: `${url}/${encodeURIComponent(id)}`, success: 200, job: true });
+  }
+}
+
+const payload = (body) => (typeof body === "string" ? body : JSON.stringify(body));
+
+// patient is who calls: the options, with what was left out, and the deadline.
+function patient({
+  key, within = 15 * 60_000, attemptTimeout = 35_000, onWait = () => {}, signal,
+  fetch = (...args) => globalThis.fetch(...args), random = Math.random, now = Date.now, sleep = pause,
 }) {
-  const payload = typeof body === "string" ? body : JSON.stringify(body);
-  const deadline = now() + within;
+  return { key, attemptTimeout, onWait, signal, fetch, random, now, sleep, deadline: now() + within };
+}
+
+// repeat attempts the call for as long as that makes sense.
+async function repeat(caller, call) {
   let unsure = 0;
   for (let attempt = 1; ; attempt++) {
     let reason;
     try {
-      const timeout = Math.min(attemptTimeout, deadline - now());
-      return await ask({ url, key, payload, timeout, signal, fetch, now });
+      return await ask(caller, call);
     } catch (error) {
-      signal?.throwIfAborted();
+      caller.signal?.throwIfAborted();
       if (!(error instanceof InferError)) throw error;
       reason = error;
     }
-    const verdict = judge(reason);
+    const verdict = judge(reason, call);
     unsure = verdict === "unsure" ? unsure + 1 : 0;
-    if (verdict === "refused" || (verdict === "unsure" && (atMostOnce || unsure === tries))) throw reason;
-
-    const wait = waitFor(attempt, reason.retryAfter, random);
-    if (now() + wait >= deadline) {
-      const message = `Gave up after attempt ${attempt}, since the next one would be too late: ${reason.message}`;
-      throw new InferError(message, { code: "DeadlineExceeded", status: reason.status, cause: reason });
-    }
-    onWait({ attempt, reason, wait });
-    await sleep(wait, signal);
+    if (verdict === "refused" || (verdict === "unsure" && (call.atMostOnce || unsure === tries))) throw reason;
+    await hold(caller, attempt, reason);
   }
 }
 
-async function ask({ url, key, payload, timeout, signal, fetch, now }) {
-  const ending = AbortSignal.timeout(timeout);
+// hold waits, unless that would end too late.
+async function hold({ onWait, signal, random, now, sleep, deadline }, attempt, reason) {
+  const wait = waitFor(attempt, reason.retryAfter, random);
+  if (now() + wait >= deadline) {
+    const message = `Gave up after attempt ${attempt}, since the next one would be too late: ${reason.message}`;
+    throw new InferError(message, { code: "DeadlineExceeded", status: reason.status, cause: reason });
+  }
+  onWait({ attempt, reason, wait });
+  await sleep(wait, signal);
+}
+
+async function ask({ key, attemptTimeout, deadline, signal, fetch, now }, { method, url, body, success, idempotencyKey }) {
+  const ending = AbortSignal.timeout(Math.max(Math.min(attemptTimeout, deadline - now()), 0));
+  const headers = { "x-api-key": key };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (idempotencyKey !== undefined) headers["Idempotency-Key"] = idempotencyKey;
   let response, text;
   try {
     response = await fetch(url, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "x-api-key": key },
-      body: payload,
+      method, headers, body,
       // The API never redirects, and a redirect would take the key elsewhere.
       redirect: "error",
       credentials: "omit",
@@ -85,14 +125,13 @@ async function ask({ url, key, payload, timeout, signal, fetch, now }) {
     const why = ending.aborted ? "did not answer in time" : "cannot be reached, or does not let this page's origin call it";
     throw new InferError(`The API ${why}.`, { code: "NoAnswer", cause: error });
   }
-  if (response.status === 200) return JSON.parse(text);
-
   // A browser shows these headers only because the API exposes them.
   const details = {
     status: response.status,
     requestId: response.headers.get("x-amzn-RequestId") ?? "",
     retryAfter: retryAfter(response.headers.get("Retry-After"), now()),
   };
+  if (response.status === success) return { told: JSON.parse(text), retryAfter: details.retryAfter };
   let message = `The API answered ${response.status}.`;
   try {
     const told = JSON.parse(text);
@@ -107,13 +146,17 @@ async function ask({ url, key, payload, timeout, signal, fetch, now }) {
 
 // judge says whether an attempt will be refused again, was turned away before it
 // reached the model, or may or may not have reached it.
-function judge({ status, code }) {
+function judge({ status, code }, { job }) {
   switch (status) {
     case 503:
       return "turned away";
     case 429:
       // A used-up quota comes back with the next month, not with patience.
       return code === "QuotaExceeded" ? "refused" : "turned away";
+    case 500:
+      // What takes the jobs may have been busy. What asks the model has no such
+      // excuse: there 500 is a mistake in the API.
+      return job ? "unsure" : "refused";
     case 0:
     case 502:
     case 504:
