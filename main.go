@@ -3,28 +3,65 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"scaletozero/components/arn"
 	"scaletozero/components/endpoint"
 	"scaletozero/components/gateway"
 	"scaletozero/components/image"
+	"scaletozero/components/queue"
 	"scaletozero/components/roles"
 	"scaletozero/internal/settings"
 )
 
-func main() { pulumi.Run(deploy) }
+func main() { pulumi.Run(program(built(".build/functions"))) }
+
+// packages are the packages of the queue's functions in one of their builds.
+type packages func(build string) (submit, worker pulumi.Archive, err error)
+
+// built are the packages that `make functions` leaves in a folder. They are
+// looked at before anything is registered, and named by their whole path: who
+// reads them may run in another folder.
+func built(folder string) packages {
+	return func(build string) (pulumi.Archive, pulumi.Archive, error) {
+		var archives [2]pulumi.Archive
+		for i, name := range []string{"submit.zip", "worker.zip"} {
+			file, err := filepath.Abs(filepath.Join(folder, build, name))
+			if err == nil {
+				_, err = os.Stat(file)
+			}
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s, a function of the queue, cannot be read; run `make functions`", file)
+			}
+			archives[i] = pulumi.NewFileArchive(file)
+		}
+		return archives[0], archives[1], nil
+	}
+}
+
+// program is deploy with the functions' packages.
+func program(code packages) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error { return deploy(ctx, code) }
+}
 
 // deploy reads like the architecture: who may do what, what runs the model,
-// what callers see. The logical names are constants, so that a changed physical
-// name is a replacement, which the engine puts in order, and not a stranger that
-// meets the old resource under its name.
-func deploy(ctx *pulumi.Context) error {
+// what takes jobs for it, what callers see. The logical names are constants, so
+// that a changed physical name is a replacement, which the engine puts in order,
+// and not a stranger that meets the old resource under its name.
+func deploy(ctx *pulumi.Context, code packages) error {
 	s, err := settings.Load(ctx)
 	if err != nil {
 		return err
 	}
 	scope, err := arn.Lookup(ctx, s.Region)
+	if err != nil {
+		return err
+	}
+	jobsArgs, err := jobsOf(s, scope, code)
 	if err != nil {
 		return err
 	}
@@ -40,15 +77,43 @@ func deploy(ctx *pulumi.Context) error {
 		RepositoryArn:          repositoryArn,
 		EndpointName:           s.EndpointName,
 		InferenceComponentName: s.InferenceComponentName,
+		FunctionArn:            s.FunctionArn(scope),
 		VPC:                    s.VPC() != nil,
 		KMSKeyArn:              s.KMSKeyArn,
 	})
 	if err != nil {
 		return err
 	}
-	afterRoles := pulumi.DependsOn([]pulumi.Resource{granted})
+	behindAPI := granted.Ready
 
-	inference, err := endpoint.New(ctx, "endpoint", &endpoint.Args{
+	inference, err := endpoint.New(ctx, "endpoint", model(s, imageURI, granted), pulumi.DependsOn(behindAPI))
+	if err != nil {
+		return err
+	}
+
+	var jobs *queue.Queue
+	if jobsArgs != nil {
+		if jobs, err = queue.New(ctx, "queue", jobsArgs); err != nil {
+			return err
+		}
+		behindAPI = append(behindAPI, jobs.Ready...)
+	}
+
+	api, err := gateway.New(ctx, "gateway", s.API(scope), pulumi.DependsOn(behindAPI))
+	if err != nil {
+		return err
+	}
+
+	export(ctx, s, granted, inference, api)
+	if jobs != nil {
+		exportJobs(ctx, jobs, api)
+	}
+	return nil
+}
+
+// model is what runs, and on what.
+func model(s *settings.Settings, imageURI pulumi.StringInput, granted *roles.Roles) *endpoint.Args {
+	return &endpoint.Args{
 		EndpointName:           s.EndpointName,
 		InferenceComponentName: s.InferenceComponentName,
 		ImageURI:               imageURI,
@@ -64,18 +129,19 @@ func deploy(ctx *pulumi.Context) error {
 		StartupTimeoutSeconds:  s.StartupTimeoutSeconds,
 		VPC:                    s.VPC(),
 		KMSKeyArn:              s.KMSKeyArn,
-	}, afterRoles)
-	if err != nil {
-		return err
 	}
+}
 
-	api, err := gateway.New(ctx, "gateway", s.API(scope), afterRoles)
-	if err != nil {
-		return err
+// jobsOf is the queue with its functions' packages, or nil for none.
+func jobsOf(s *settings.Settings, scope arn.Scope, code packages) (*queue.Args, error) {
+	if s.Queue == nil {
+		return nil, nil
 	}
-
-	export(ctx, s, granted, inference, api)
-	return nil
+	submit, worker, err := code(s.Queue.Build)
+	if err != nil {
+		return nil, err
+	}
+	return s.Jobs(scope, submit, worker), nil
 }
 
 // export is what people and scripts read of the stack.
@@ -89,6 +155,14 @@ func export(ctx *pulumi.Context, s *settings.Settings, granted *roles.Roles, inf
 	ctx.Export("apiGatewayRoleArn", granted.GatewayRoleArn)
 	ctx.Export("apiKeyId", api.APIKeyID)
 	ctx.Export("apiKeyValue", api.APIKeyValue)
+}
+
+// exportJobs is what a stack with a queue has besides.
+func exportJobs(ctx *pulumi.Context, jobs *queue.Queue, api *gateway.Gateway) {
+	ctx.Export("jobsUrl", pulumi.Sprintf("%s%s", api.StageURL, queue.Path))
+	ctx.Export("jobsQueueUrl", jobs.QueueURL)
+	ctx.Export("jobsDeadLetterQueueUrl", jobs.DeadLetterQueueURL)
+	ctx.Export("jobsTableName", jobs.TableName)
 }
 
 // modelImage is the image to run and the repository that it is pulled from:

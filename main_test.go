@@ -9,22 +9,26 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"scaletozero/components/gateway"
 	"scaletozero/internal/recorder"
 	"scaletozero/internal/settings"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+type values = map[string]string
+
 // configured is a stack's configuration file as the engine hands it over.
-func configured(t *testing.T, stack string, changes map[string]string) recorder.Option {
+func configured(t *testing.T, stack string, changes values) recorder.Option {
 	t.Helper()
-	values, err := settings.Files(".", stack)
+	files, err := settings.Files(".", stack)
 	require.NoError(t, err)
 	full := map[string]string{}
-	for _, source := range []map[string]string{values, changes} {
+	for _, source := range []values{files, changes} {
 		for key, value := range source {
 			if !strings.Contains(key, ":") {
 				key = recorder.Project + ":" + key
@@ -35,12 +39,21 @@ func configured(t *testing.T, stack string, changes map[string]string) recorder.
 	return recorder.Config(full)
 }
 
+// packaged stands for what `make functions` builds.
+func packaged(string) (submit, worker pulumi.Archive, err error) {
+	archive := func(program string) pulumi.Archive {
+		return pulumi.NewAssetArchive(map[string]any{"bootstrap": pulumi.NewStringAsset(program)})
+	}
+	return archive("submit"), archive("worker"), nil
+}
+
 // The golden files are what each stack registers, for a reviewer to read as a
 // change's effect.
 func TestResourceGraphGolden(t *testing.T) {
 	for _, stack := range []string{"dev", "prod", "local"} {
 		t.Run(stack, func(t *testing.T) {
-			graph, err := recorder.Run(stack, deploy, configured(t, stack, nil))
+			// Whatever machine the test runs on.
+			graph, err := recorder.Run(stack, program(packaged), configured(t, stack, values{"functionArchitecture": "arm64"}))
 			require.NoError(t, err)
 			assert.Empty(t, graph.Orphans())
 			got, err := json.MarshalIndent(shown(graph), "", "  ")
@@ -93,7 +106,7 @@ func unfolded(value any) any {
 }
 
 func TestPreviewKnowsTheAPIAndTheScaling(t *testing.T) {
-	graph, err := recorder.Run("dev", deploy, configured(t, "dev", nil), recorder.Preview)
+	graph, err := recorder.Run("dev", program(packaged), configured(t, "dev", nil), recorder.Preview)
 	require.NoError(t, err)
 	for token, input := range map[string]resource.PropertyKey{
 		"aws:apigateway/restApi:RestApi":         "body",
@@ -108,10 +121,10 @@ func TestPreviewKnowsTheAPIAndTheScaling(t *testing.T) {
 }
 
 func TestImageIsBuiltWhereAFolderIsConfigured(t *testing.T) {
-	values, err := settings.Files(".", "dev")
+	files, err := settings.Files(".", "dev")
 	require.NoError(t, err)
-	full := map[string]string{"aws:region": values["aws:region"], recorder.Project + ":imageContext": "./model"}
-	graph, err := recorder.Run("dev", deploy, recorder.Config(full))
+	full := values{"aws:region": files["aws:region"], recorder.Project + ":imageContext": "./model"}
+	graph, err := recorder.Run("dev", program(packaged), recorder.Config(full))
 	require.NoError(t, err)
 	require.Len(t, graph.OfType("awsx:ecr:Image"), 1)
 	model := graph.OfType("aws:sagemaker/model:Model")[0].Inputs
@@ -124,11 +137,11 @@ func TestImageIsBuiltWhereAFolderIsConfigured(t *testing.T) {
 }
 
 func TestSecretEnvironmentStaysSecret(t *testing.T) {
-	environment := map[string]string{"environment": `{"TOKEN":"hunter2"}`}
+	environment := values{"environment": `{"TOKEN":"hunter2"}`}
 	key := recorder.Project + ":environment"
 	for name, secret := range map[string][]string{"plain": nil, "secret": {key}} {
 		t.Run(name, func(t *testing.T) {
-			graph, err := recorder.Run("dev", deploy, configured(t, "dev", environment), recorder.SecretKeys(secret...))
+			graph, err := recorder.Run("dev", program(packaged), configured(t, "dev", environment), recorder.SecretKeys(secret...))
 			require.NoError(t, err)
 			container := graph.OfType("aws:sagemaker/model:Model")[0].Inputs["primaryContainer"]
 			assert.Equal(t, secret != nil, container.ContainsSecrets(), "%v", container)
@@ -137,7 +150,7 @@ func TestSecretEnvironmentStaysSecret(t *testing.T) {
 }
 
 func TestWrongConfigurationRegistersNothing(t *testing.T) {
-	graph, err := recorder.Run("dev", deploy, configured(t, "dev", map[string]string{
+	graph, err := recorder.Run("dev", program(packaged), configured(t, "dev", values{
 		"imageContext": "./model", "instanceType": "m5", "maxInstanceCount": "none",
 	}))
 	assert.ErrorContains(t, err, "has 3 problems")
@@ -145,3 +158,69 @@ func TestWrongConfigurationRegistersNothing(t *testing.T) {
 		assert.Equal(t, "pulumi:pulumi:Stack", r.Type)
 	}
 }
+
+// The API must be on its way before its queue is: what it names is known.
+func TestPreviewKnowsTheQueueAndItsRoutes(t *testing.T) {
+	graph, err := recorder.Run("prod", program(packaged), configured(t, "prod", nil), recorder.Preview)
+	require.NoError(t, err)
+	assert.Empty(t, graph.Orphans())
+	body := graph.Only(t, "aws:apigateway/restApi:RestApi").Inputs["body"].StringValue()
+	assert.Contains(t, body, `"/jobs/{id}"`)
+	const function = "arn:aws:lambda:ap-northeast-1:123456789012:function:music-mapping-api-prod-jobs-submit"
+	assert.Contains(t, body, function+"/invocations")
+	for _, policy := range graph.OfType("aws:iam/rolePolicy:RolePolicy") {
+		assert.Contains(t, policy.Inputs, resource.PropertyKey("policy"), policy.Name)
+		if policy.Name == "roles-gateway" {
+			assert.Contains(t, policy.Inputs["policy"].StringValue(), `"`+function+`"`)
+		}
+	}
+}
+
+func TestAPIWaitsForWhatAnswers(t *testing.T) {
+	graph, err := recorder.Run("prod", program(packaged), configured(t, "prod", nil))
+	require.NoError(t, err)
+	waits := strings.Join(graph.Only(t, gateway.Type).DependsOn, " ")
+	for _, answering := range []string{"aws:iam/rolePolicy:RolePolicy::roles-gateway", "aws:lambda/function:Function::queue-submit"} {
+		assert.Contains(t, waits, answering)
+	}
+}
+
+func TestMissingFunctionsRegisterNothing(t *testing.T) {
+	folder := t.TempDir()
+	graph, err := recorder.Run("prod", program(built(folder)), configured(t, "prod", nil))
+	require.Error(t, err)
+	assert.ErrorContains(t, err, filepath.Join(folder, "arm64", "submit.zip"))
+	assert.ErrorContains(t, err, "run `make functions`")
+	for _, r := range graph.Resources {
+		assert.Equal(t, "pulumi:pulumi:Stack", r.Type)
+	}
+	_, err = recorder.Run("dev", program(built(folder)), configured(t, "dev", nil))
+	assert.NoError(t, err, "a stack without a queue needs no functions")
+}
+
+func TestFunctionsAreThoseOfTheArchitecture(t *testing.T) {
+	folder := t.TempDir()
+	architectures := []string{"arm64", "x86_64"}
+	for _, architecture := range architectures {
+		require.NoError(t, os.MkdirAll(filepath.Join(folder, architecture), 0o750))
+		for _, name := range []string{"submit.zip", "worker.zip"} {
+			require.NoError(t, os.WriteFile(filepath.Join(folder, architecture, name), emptyZip, 0o600))
+		}
+	}
+	for _, architecture := range architectures {
+		t.Run(architecture, func(t *testing.T) {
+			graph, err := recorder.Run("prod", program(built(folder)), configured(t, "prod", values{"functionArchitecture": architecture}))
+			require.NoError(t, err)
+			functions := graph.OfType("aws:lambda/function:Function")
+			require.Len(t, functions, 2)
+			for i, name := range []string{"submit.zip", "worker.zip"} {
+				inputs := functions[i].Inputs
+				assert.Equal(t, architecture, inputs["architectures"].ArrayValue()[0].StringValue())
+				assert.Equal(t, filepath.Join(folder, architecture, name), inputs["code"].ArchiveValue().Path)
+			}
+		})
+	}
+}
+
+// emptyZip is the end of a zip archive, which is all that an empty one has.
+var emptyZip = append([]byte("PK\x05\x06"), make([]byte, 18)...)

@@ -66,6 +66,10 @@ func runTests(m *testing.M) (code int, err error) {
 			return 0, fmt.Errorf("building %s: %w\n%s", target, err, out)
 		}
 	}
+	functions := exec.Command(filepath.Join(root, "tools", "functions"), "host")
+	if out, err := functions.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("building the functions: %w\n%s", err, out)
+	}
 	return m.Run(), nil
 }
 
@@ -88,9 +92,12 @@ type stack struct {
 // configuration of Pulumi.local.yaml. The program is the prebuilt one.
 func newStack(t testing.TB) *stack { return newStackAt(t, 0) }
 
-func newStackAt(t testing.TB, speed float64) *stack {
+func newStackAt(t testing.TB, speed float64) *stack { return newStackRunning(t, speed, built.model) }
+
+// newStackRunning runs another program than the sample model.
+func newStackRunning(t testing.TB, speed float64, model string) *stack {
 	t.Helper()
-	s := &stack{t: t, name: "local", dir: t.TempDir(), state: t.TempDir(), addr: "127.0.0.1:0", model: []string{built.model}, speed: speed}
+	s := &stack{t: t, name: "local", dir: t.TempDir(), state: t.TempDir(), addr: "127.0.0.1:0", model: []string{model}, speed: speed}
 	project := read(t, filepath.Join(built.root, "Pulumi.yaml"))
 	prebuilt := strings.Replace(project, "runtime: go\n",
 		"runtime:\n  name: go\n  options:\n    binary: "+built.program+"\n", 1)
@@ -98,6 +105,7 @@ func newStackAt(t testing.TB, speed float64) *stack {
 	s.write("Pulumi.yaml", prebuilt)
 	s.write("Pulumi.local.yaml", read(t, filepath.Join(built.root, "Pulumi.local.yaml")))
 	s.write("model/schema.json", read(t, filepath.Join(built.root, "model", "schema.json")))
+	require.NoError(t, os.Symlink(filepath.Join(built.root, ".build"), filepath.Join(s.dir, ".build")))
 	require.NoError(t, os.Mkdir(filepath.Join(s.dir, "state"), 0o700))
 	s.startCloud()
 	t.Cleanup(func() { require.NoError(t, s.cloud.Close()) })

@@ -265,7 +265,7 @@ func openFiles(t *testing.T) int {
 }
 
 // children are the processes that this one has started and that still run.
-func children(t *testing.T) []string {
+func children(t testing.TB) []string {
 	t.Helper()
 	lists, err := filepath.Glob("/proc/self/task/*/children")
 	require.NoError(t, err)

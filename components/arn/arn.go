@@ -62,6 +62,21 @@ func (s Scope) Repository(name string) string {
 	return s.regional("ecr", "repository/"+name)
 }
 
+// Function is the ARN of a Lambda function, without a version or an alias.
+func (s Scope) Function(name string) string {
+	return s.regional("lambda", "function:"+name)
+}
+
+// Queue is the ARN of an SQS queue.
+func (s Scope) Queue(name string) string {
+	return s.regional("sqs", name)
+}
+
+// Table is the ARN of a DynamoDB table.
+func (s Scope) Table(name string) string {
+	return s.regional("dynamodb", "table/"+name)
+}
+
 func (s Scope) regional(service, resource string) string {
 	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", s.Partition, service, s.Region, s.AccountID, resource)
 }

@@ -14,9 +14,10 @@ import (
 	"scaletozero/components/arn"
 )
 
-// Args describes a REST API in front of SageMaker endpoints.
+// Args describes a REST API in front of SageMaker endpoints and Lambda
+// functions.
 type Args struct {
-	// Scope is the account and region of the API and of the endpoints.
+	// Scope is the account and region of the API and of what answers.
 	Scope arn.Scope
 	// APIName is the REST API's physical name.
 	APIName string
@@ -25,10 +26,10 @@ type Args struct {
 	StageName string
 	// Routes are the operations; at least one. All of them require a key.
 	Routes []Route
-	// CredentialsArn is the role that API Gateway calls the endpoints with. It
-	// is a plain string so that a preview, and the policies that judge it, see
-	// the whole document; make it with arn.Scope.Role and let the component
-	// depend on the role.
+	// CredentialsArn is the role that API Gateway calls the endpoints and the
+	// functions with. It is a plain string so that a preview, and the policies
+	// that judge it, see the whole document; make it with arn.Scope.Role and let
+	// the component depend on the role.
 	CredentialsArn string
 	// AllowOrigin is the origin that browsers may call from: "*" or one
 	// origin such as https://app.example.com. API Gateway answers with a
@@ -56,15 +57,17 @@ type Args struct {
 type Route struct {
 	// Method is an HTTP method but OPTIONS, which is answered for every path.
 	Method string
-	// Path begins with "/" and has no parameters.
+	// Path begins with "/". A segment in braces is a parameter: /jobs/{id}.
 	Path string
 	// OperationID names the operation for client generators.
 	OperationID string
 	Summary     string
-	// Request is the schema of the JSON body; see ParseSchema.
+	// Request is the schema of the JSON body; see ParseSchema. Routes that share
+	// a schema share a model. GET, HEAD and DELETE of a function have no body.
 	Request *openapi3.Schema
-	// Endpoint is what answers.
+	// Either Endpoint or Function answers.
 	Endpoint SageMaker
+	Function *Lambda
 }
 
 // SageMaker is an endpoint with an inference component.
@@ -81,15 +84,15 @@ var LogRetentionDays = []int{
 
 var (
 	stageName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
-	routePath = regexp.MustCompile(`^(/[a-zA-Z0-9._-]+)+$`)
+	routePath = regexp.MustCompile(`^(/([a-zA-Z0-9._-]+|\{[a-zA-Z][a-zA-Z0-9]*\}))+$`)
 	origin    = regexp.MustCompile(`^(\*|https?://[a-zA-Z0-9.-]+(:[0-9]{1,5})?)$`)
 	methods   = []string{
 		http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut,
 	}
 )
 
-// ValidPath says whether a route may have the path. API Gateway keeps /ping and
-// /sping for its own health check.
+// ValidPath says whether a route may have the path, parameters such as {id}
+// included. API Gateway keeps /ping and /sping for its own health check.
 func ValidPath(path string) bool {
 	return routePath.MatchString(path) && path != "/ping" && path != "/sping"
 }
@@ -110,7 +113,7 @@ func (a *Args) validate() error {
 		refuse("StageName is %q; API Gateway takes letters, digits, _ and -", a.StageName)
 	}
 	if a.CredentialsArn == "" {
-		refuse("CredentialsArn is empty; give the role that may invoke the endpoint")
+		refuse("CredentialsArn is empty; give the role that may invoke what answers")
 	}
 	if !ValidOrigin(a.AllowOrigin) {
 		refuse("AllowOrigin is %q; give \"*\" or one origin such as https://app.example.com", a.AllowOrigin)
@@ -144,15 +147,25 @@ func (r Route) problems() []string {
 		problems = append(problems, "Method must be one of "+strings.Join(methods, ", "))
 	}
 	if !ValidPath(r.Path) {
-		problems = append(problems, "Path must be segments of letters, digits and ._- that each begin with /, and not /ping or /sping")
+		problems = append(problems, "Path must be segments that each begin with / and are letters, digits and ._-, or a parameter such as {id}, and not /ping or /sping")
 	}
 	if r.OperationID == "" {
 		problems = append(problems, "OperationID is empty; client generators name the call by it")
 	}
-	if r.Request == nil {
+	bodyless := r.Function != nil && slices.Contains([]string{http.MethodDelete, http.MethodGet, http.MethodHead}, r.Method)
+	switch {
+	case bodyless && r.Request != nil:
+		problems = append(problems, "Request is given, but the method has no body; leave it out")
+	case !bodyless && r.Request == nil:
 		problems = append(problems, "Request is missing; without a schema any body reaches the model")
 	}
-	if r.Endpoint.EndpointName == "" || r.Endpoint.InferenceComponentName == "" {
+	hasEndpoint := r.Endpoint != (SageMaker{})
+	switch {
+	case hasEndpoint == (r.Function != nil):
+		problems = append(problems, "either Endpoint or Function must answer; give one of them: Endpoint needs both EndpointName and InferenceComponentName")
+	case r.Function != nil:
+		problems = append(problems, r.Function.problems()...)
+	case r.Endpoint.EndpointName == "" || r.Endpoint.InferenceComponentName == "":
 		problems = append(problems, "Endpoint needs both EndpointName and InferenceComponentName")
 	}
 	return problems

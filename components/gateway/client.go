@@ -37,13 +37,17 @@ func ClientDocument(args *Args) (*openapi3.T, error) {
 	return doc, nil
 }
 
+// bodyRefusals are those of gatewayErrors that a request without a body never
+// meets.
+var bodyRefusals = map[string]bool{"BAD_REQUEST_BODY": true, "UNSUPPORTED_MEDIA_TYPE": true}
+
 // declareRefusals adds what API Gateway answers by itself. It is left out of
 // the document that API Gateway gets, which would take it for the endpoint's.
 func declareRefusals(operation *openapi3.Operation) {
 	for _, name := range slices.Sorted(maps.Keys(gatewayErrors)) {
 		refusal := gatewayErrors[name]
 		status := strconv.Itoa(refusal.status)
-		if refusal.status == 0 || operation.Responses.Value(status) != nil {
+		if refusal.status == 0 || operation.Responses.Value(status) != nil || operation.RequestBody == nil && bodyRefusals[name] {
 			continue
 		}
 		operation.Responses.Set(status, response(refusal.message, errorModel, refusal.headers(methodHeader, "*")))

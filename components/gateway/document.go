@@ -42,8 +42,8 @@ type (
 		PassthroughBehavior string                         `json:"passthroughBehavior"`
 		TimeoutInMillis     int                            `json:"timeoutInMillis,omitempty"`
 		RequestParameters   map[string]string              `json:"requestParameters,omitempty"`
-		RequestTemplates    map[string]string              `json:"requestTemplates"`
-		Responses           map[string]integrationResponse `json:"responses"`
+		RequestTemplates    map[string]string              `json:"requestTemplates,omitempty"`
+		Responses           map[string]integrationResponse `json:"responses,omitempty"`
 	}
 	integrationResponse struct {
 		StatusCode         string            `json:"statusCode"`
@@ -96,15 +96,25 @@ func Document(args *Args) (*openapi3.T, error) {
 			extResponses:  responses,
 		},
 	}
+	models := map[*openapi3.Schema]string{}
 	for _, route := range args.Routes {
-		model := requestModel(route)
-		doc.Components.Schemas[model] = openapi3.NewSchemaRef("", route.Request)
+		if route.Request != nil && models[route.Request] == "" {
+			models[route.Request] = requestModel(route)
+			doc.Components.Schemas[models[route.Request]] = openapi3.NewSchemaRef("", route.Request)
+		}
+		if route.Function != nil {
+			for _, reply := range route.Function.Replies {
+				if reply.Body != nil {
+					doc.Components.Schemas[reply.Body.Name] = openapi3.NewSchemaRef("", reply.Body.Schema)
+				}
+			}
+		}
 		item := doc.Paths.Value(route.Path)
 		if item == nil {
 			item = &openapi3.PathItem{}
 			doc.Paths.Set(route.Path, item)
 		}
-		item.SetOperation(route.Method, operation(args, route, model))
+		item.SetOperation(route.Method, operation(args, route, models[route.Request]))
 	}
 	for path, item := range doc.Paths.Map() {
 		item.SetOperation(http.MethodOptions, preflight(args, path, slices.Sorted(maps.Keys(item.Operations()))))
@@ -134,6 +144,32 @@ func errorSchema() *openapi3.Schema {
 // operation requires the key in its own security: API Gateway ignores the
 // document's.
 func operation(args *Args, route Route, model string) *openapi3.Operation {
+	answers := endpointOperation
+	if route.Function != nil {
+		answers = functionOperation
+	}
+	responses, answering := answers(args, route)
+	operation := &openapi3.Operation{
+		OperationID: route.OperationID,
+		Summary:     route.Summary,
+		Parameters:  parameters(route),
+		Security:    openapi3.NewSecurityRequirements().With(openapi3.NewSecurityRequirement().Authenticate(keyScheme)),
+		Responses:   openapi3.NewResponsesWithCapacity(len(responses)),
+		Extensions:  map[string]any{extIntegration: answering},
+	}
+	for status, declared := range responses {
+		operation.Responses.Set(status, declared)
+	}
+	if model != "" {
+		operation.RequestBody = &openapi3.RequestBodyRef{
+			Value: openapi3.NewRequestBody().WithRequired(true).WithContent(jsonContent(model)),
+		}
+	}
+	return operation
+}
+
+// endpointOperation translates between callers and the route's endpoint.
+func endpointOperation(args *Args, route Route) (map[string]*openapi3.ResponseRef, integration) {
 	responses := map[string]integrationResponse{
 		`2\d{2}`: {
 			StatusCode: strconv.Itoa(http.StatusOK),
@@ -142,8 +178,9 @@ func operation(args *Args, route Route, model string) *openapi3.Operation {
 			}),
 		},
 	}
-	declared := openapi3.NewResponses(openapi3.WithStatus(http.StatusOK, response(
-		"The model's own answer, in its own content type.", "", responses[`2\d{2}`].ResponseParameters)))
+	declared := map[string]*openapi3.ResponseRef{
+		strconv.Itoa(http.StatusOK): response("The model's own answer, in its own content type.", "", responses[`2\d{2}`].ResponseParameters),
+	}
 	for _, upstream := range upstreamErrors {
 		mapped := integrationResponse{
 			StatusCode: strconv.Itoa(upstream.status),
@@ -155,33 +192,25 @@ func operation(args *Args, route Route, model string) *openapi3.Operation {
 			ResponseTemplates: map[string]string{jsonType: upstream.body()},
 		}
 		responses[upstream.pattern] = mapped
-		declared.Set(mapped.StatusCode, response(upstream.message, errorModel, mapped.ResponseParameters))
+		declared[mapped.StatusCode] = response(upstream.message, errorModel, mapped.ResponseParameters)
 	}
-	return &openapi3.Operation{
-		OperationID: route.OperationID,
-		Summary:     route.Summary,
-		Security:    openapi3.NewSecurityRequirements().With(openapi3.NewSecurityRequirement().Authenticate(keyScheme)),
-		RequestBody: &openapi3.RequestBodyRef{Value: openapi3.NewRequestBody().WithRequired(true).
-			WithContent(jsonContent(model))},
-		Responses: declared,
-		Extensions: map[string]any{extIntegration: integration{
-			Type:                "aws",
-			URI:                 invocationURI(args, route.Endpoint.EndpointName),
-			HTTPMethod:          http.MethodPost,
-			Credentials:         args.CredentialsArn,
-			PassthroughBehavior: "never",
-			TimeoutInMillis:     integrationLimit,
-			RequestParameters: map[string]string{
-				componentHeader: constant(route.Endpoint.InferenceComponentName),
-				"integration.request.header.Content-Type": constant(jsonType),
-				"integration.request.header.Accept":       constant(jsonType),
-			},
-			// The body as it came. Having a template for JSON and none for
-			// anything else is what makes API Gateway answer 415, and keeps a
-			// caller from dodging validation by another content type.
-			RequestTemplates: map[string]string{jsonType: "$input.body"},
-			Responses:        responses,
-		}},
+	return declared, integration{
+		Type:                "aws",
+		URI:                 invocationURI(args, route.Endpoint.EndpointName),
+		HTTPMethod:          http.MethodPost,
+		Credentials:         args.CredentialsArn,
+		PassthroughBehavior: "never",
+		TimeoutInMillis:     integrationLimit,
+		RequestParameters: map[string]string{
+			componentHeader: constant(route.Endpoint.InferenceComponentName),
+			"integration.request.header.Content-Type": constant(jsonType),
+			"integration.request.header.Accept":       constant(jsonType),
+		},
+		// The body as it came. Having a template for JSON and none for
+		// anything else is what makes API Gateway answer 415, and keeps a
+		// caller from dodging validation by another content type.
+		RequestTemplates: map[string]string{jsonType: "$input.body"},
+		Responses:        responses,
 	}
 }
 
@@ -196,13 +225,14 @@ func invocationURI(args *Args, endpointName string) string {
 func preflight(args *Args, path string, allowed []string) *openapi3.Operation {
 	status := strconv.Itoa(http.StatusNoContent)
 	headers := merged(corsHeaders(methodHeader, args.AllowOrigin), map[string]string{
-		methodHeader + "Access-Control-Allow-Headers": constant(allowedHeaders),
+		methodHeader + "Access-Control-Allow-Headers": constant(allowedHeaders(args, path)),
 		methodHeader + "Access-Control-Allow-Methods": constant(strings.Join(append(allowed, http.MethodOptions), ",")),
 		methodHeader + "Access-Control-Max-Age":       constant("600"),
 	})
 	return &openapi3.Operation{
-		OperationID: "preflight" + strings.ReplaceAll(path, "/", "_"),
+		OperationID: "preflight" + strings.NewReplacer("/", "_", "{", "", "}", "").Replace(path),
 		Summary:     "CORS preflight.",
+		Parameters:  pathParameters(path),
 		Responses:   openapi3.NewResponses(openapi3.WithStatus(http.StatusNoContent, response("What a browser may send.", "", headers))),
 		Extensions: map[string]any{extIntegration: integration{
 			Type:                "mock",

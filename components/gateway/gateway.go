@@ -1,5 +1,5 @@
 // Package gateway holds a REST API with keys, throttle, quota, CORS and logs
-// in front of SageMaker endpoints.
+// in front of SageMaker endpoints and Lambda functions.
 package gateway
 
 import (

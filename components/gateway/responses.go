@@ -13,11 +13,8 @@ const (
 	retryAfterThrottle = 1
 )
 
-// Headers that browsers may read and send across origins.
-const (
-	exposedHeaders = "Retry-After,X-Upstream-Error,x-amzn-RequestId"
-	allowedHeaders = "content-type,x-api-key"
-)
+// exposedHeaders are those that browsers may read across origins.
+const exposedHeaders = "Location,Retry-After,X-Upstream-Error,x-amzn-RequestId"
 
 // answer is an error as a caller sees it: a status, and a body of message,
 // code and requestId.
@@ -54,14 +51,15 @@ var upstreamErrors = []upstream{
 // names for them. Status 0 leaves API Gateway's own: on the two defaults a
 // status would rewrite every 4xx and 5xx. REQUEST_TOO_LARGE is not among them,
 // because API Gateway does not let it be changed (developer guide, "Important
-// notes for REST APIs"): a body over 10 MB gets AWS's own answer.
+// notes for REST APIs"): a body over 10 MB gets AWS's own answer. A function that
+// fails is an INTEGRATION_FAILURE too, which therefore keeps its status.
 var gatewayErrors = map[string]answer{
 	"DEFAULT_4XX":                  {0, "BadRequest", "The request was refused.", 0},
 	"DEFAULT_5XX":                  {0, "InternalError", "The API failed to handle the request.", 0},
 	"API_CONFIGURATION_ERROR":      {500, "UpstreamError", "The model's endpoint could not be called.", 0},
 	"BAD_REQUEST_BODY":             {400, "InvalidBody", "The request body does not match the request schema.", 0},
 	"BAD_REQUEST_PARAMETERS":       {400, "InvalidParameters", "The request's parameters do not match the API's.", 0},
-	"INTEGRATION_FAILURE":          {504, "UpstreamTimeout", "The model's endpoint did not answer.", 0},
+	"INTEGRATION_FAILURE":          {0, "UpstreamError", "What answers this route failed. Try again later.", 0},
 	"INTEGRATION_TIMEOUT":          {504, "UpstreamTimeout", "The model did not answer in time.", 0},
 	"INVALID_API_KEY":              {403, "InvalidApiKey", "The x-api-key header is missing or holds no valid key.", 0},
 	"MISSING_AUTHENTICATION_TOKEN": {403, "NoSuchRoute", "The API has no such method and path.", 0},

@@ -17,7 +17,7 @@ type Document struct {
 	Statement []Statement `json:"Statement"`
 }
 
-// Statement allows actions; these roles have no need to deny any.
+// Statement allows or denies actions.
 type Statement struct {
 	Sid       string               `json:"Sid,omitempty"`
 	Effect    string               `json:"Effect"`
@@ -38,6 +38,20 @@ func Allow(sid string, actions, resources []string) Statement {
 // New is a document of the statements.
 func New(statements ...Statement) Document {
 	return Document{Version: policyVersion, Statement: statements}
+}
+
+// RequireTLS denies everybody every action of the service on its resource over
+// plain HTTP. It allows nothing: who may do what is up to the roles. The form is
+// that of the SQS developer guide, "Amazon SQS security best practices".
+func RequireTLS(service, resource string) Document {
+	return New(Statement{
+		Sid:       "RequireTLS",
+		Effect:    "Deny",
+		Principal: map[string]string{"AWS": "*"},
+		Action:    []string{service + ":*"},
+		Resource:  []string{resource},
+		Condition: map[string]Condition{"Bool": {"aws:SecureTransport": {"false"}}},
+	})
 }
 
 // Trust lets one AWS service assume the role, where the conditions hold.

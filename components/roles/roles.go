@@ -1,6 +1,7 @@
 // Package roles holds the two IAM roles of an inference API: the one that
 // SageMaker runs the model with, and the one that API Gateway calls the
-// endpoint with. Both say exactly which resources they may touch.
+// endpoint with, and a Lambda function where there is one. Both say exactly
+// which resources they may touch.
 package roles
 
 import (
@@ -33,6 +34,9 @@ type Args struct {
 	// EndpointName and InferenceComponentName are what API Gateway may invoke.
 	EndpointName           string
 	InferenceComponentName string
+	// FunctionArn is the one Lambda function that API Gateway may invoke
+	// besides; empty for none.
+	FunctionArn string
 	// VPC is set when the model's containers get network interfaces in a VPC.
 	VPC bool
 	// KMSKeyArn is the key of the endpoint's storage volume; empty for none.
@@ -43,6 +47,11 @@ type Args struct {
 type Roles struct {
 	pulumi.ResourceState
 
+	// Ready is what to depend on for the roles to have their permissions, and to
+	// keep them while on destroy whatever uses them goes. To depend on the
+	// component is not the same: the SDK counts a child only once it is being
+	// registered, in the background.
+	Ready []pulumi.Resource
 	// ExecutionRoleArn is known once the role exists.
 	ExecutionRoleArn pulumi.StringOutput
 	// GatewayRoleArn is known once the role exists. Whoever needs it at
@@ -89,17 +98,18 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource(Type, name, roles, opts...); err != nil {
 		return nil, fmt.Errorf("roles %q: %w", name, err)
 	}
-	var err error
-	roles.ExecutionRoleArn, err = newRole(ctx, name+"-execution", roles, args.ExecutionRoleName,
+	execution, executionMay, err := newRole(ctx, name+"-execution", roles, args.ExecutionRoleName,
 		executionTrust(args.Scope), executionPolicy(args))
 	if err != nil {
 		return nil, err
 	}
-	roles.GatewayRoleArn, err = newRole(ctx, name+"-gateway", roles, args.GatewayRoleName,
+	gateway, gatewayMay, err := newRole(ctx, name+"-gateway", roles, args.GatewayRoleName,
 		gatewayTrust(), gatewayPolicy(args))
 	if err != nil {
 		return nil, err
 	}
+	roles.ExecutionRoleArn, roles.GatewayRoleArn = execution.Arn, gateway.Arn
+	roles.Ready = []pulumi.Resource{executionMay, gatewayMay}
 	err = ctx.RegisterResourceOutputs(roles, pulumi.Map{
 		"executionRoleArn": roles.ExecutionRoleArn,
 		"gatewayRoleArn":   roles.GatewayRoleArn,
@@ -110,26 +120,22 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return roles, nil
 }
 
-func newRole(ctx *pulumi.Context, name string, parent pulumi.Resource, physicalName string, trust, policy iampolicy.Document) (pulumi.StringOutput, error) {
+func newRole(ctx *pulumi.Context, name string, parent pulumi.Resource, physicalName string, trust, policy iampolicy.Document) (*iam.Role, *iam.RolePolicy, error) {
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
 		Name:             pulumi.String(physicalName),
 		AssumeRolePolicy: pulumi.String(trust.String()),
 	}, pulumi.Parent(parent))
 	if err != nil {
-		return pulumi.StringOutput{}, fmt.Errorf("role %q: %w", name, err)
+		return nil, nil, fmt.Errorf("role %q: %w", name, err)
 	}
-	_, err = iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
+	may, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
 		Role:   role.Name,
 		Policy: pulumi.String(policy.String()),
-		// The component is the parent, not the role: who depends on the
-		// component then waits for the policy too, and on destroy SageMaker
-		// still has its permissions while the endpoint goes. Pulumi does not
-		// count the children of a resource that is no component.
 	}, pulumi.Parent(parent))
 	if err != nil {
-		return pulumi.StringOutput{}, fmt.Errorf("policy of role %q: %w", name, err)
+		return nil, nil, fmt.Errorf("policy of role %q: %w", name, err)
 	}
-	return role.Arn, nil
+	return role, may, nil
 }
 
 // executionTrust lets SageMaker assume the role for this account's resources
@@ -207,8 +213,12 @@ func vpcStatement() iampolicy.Statement {
 // gatewayPolicy names the endpoint and the component: a call that names a
 // component in its header is authorised against both.
 func gatewayPolicy(args *Args) iampolicy.Document {
-	return iampolicy.New(iampolicy.Allow("Invoke", []string{"sagemaker:InvokeEndpoint"}, []string{
+	statements := []iampolicy.Statement{iampolicy.Allow("Invoke", []string{"sagemaker:InvokeEndpoint"}, []string{
 		args.Scope.Endpoint(args.EndpointName),
 		args.Scope.InferenceComponent(args.InferenceComponentName),
-	}))
+	})}
+	if args.FunctionArn != "" {
+		statements = append(statements, iampolicy.Allow("Function", []string{"lambda:InvokeFunction"}, []string{args.FunctionArn}))
+	}
+	return iampolicy.New(statements...)
 }

@@ -93,6 +93,7 @@ var unscoped = map[string]bool{"Login": true, "Metrics": true, "Network": true}
 func TestRolesHaveNoWildcardAndNoS3(t *testing.T) {
 	withAll := args()
 	withAll.VPC, withAll.KMSKeyArn = true, "arn:aws:kms:ap-northeast-1:123456789012:key/k"
+	withAll.FunctionArn = withAll.Scope.Function("songs-jobs-submit")
 	for name, a := range map[string]*roles.Args{"plain": args(), "with VPC and KMS": withAll} {
 		t.Run(name, func(t *testing.T) {
 			graph := run(t, a)
@@ -119,6 +120,16 @@ func TestRolesAddNetworkAndKeyOnlyWhereUsed(t *testing.T) {
 	extended := statements(policyOf(t, run(t, a), "songs-execution"))
 	assert.Contains(t, extended["Network"].Action, "ec2:CreateNetworkInterface")
 	assert.Equal(t, []string{a.KMSKeyArn}, extended["Volume"].Resource)
+}
+
+func TestGatewayInvokesOneFunctionOnlyWhereThereIsOne(t *testing.T) {
+	assert.NotContains(t, statements(policyOf(t, run(t, args()), "songs-gateway")), "Function")
+
+	a := args()
+	a.FunctionArn = a.Scope.Function("songs-jobs-submit")
+	function := statements(policyOf(t, run(t, a), "songs-gateway"))["Function"]
+	assert.Equal(t, []string{"lambda:InvokeFunction"}, function.Action)
+	assert.Equal(t, []string{"arn:aws:lambda:ap-northeast-1:123456789012:function:songs-jobs-submit"}, function.Resource)
 }
 
 func TestRolesTrust(t *testing.T) {

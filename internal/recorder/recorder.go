@@ -128,6 +128,8 @@ func computed(args pulumi.MockResourceArgs) resource.PropertyMap {
 		outputs["outputs"] = resource.NewObjectProperty(resource.PropertyMap{
 			"EndpointArn": resource.NewStringProperty("arn:aws:sagemaker:mock"),
 		})
+	case "aws:sqs/queue:Queue":
+		outputs["url"] = resource.NewStringProperty("https://sqs.example.com/" + args.Name)
 	case "awsx:ecr:Repository":
 		outputs["url"] = resource.NewStringProperty("registry.example.com/" + args.Name)
 	case "awsx:ecr:Image":

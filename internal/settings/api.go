@@ -5,27 +5,32 @@ import (
 
 	"scaletozero/components/arn"
 	"scaletozero/components/gateway"
+	"scaletozero/components/queue"
 )
 
 // API describes the REST API of the stack. It is here, and not beside the
 // other components' arguments, because the document for clients is written
 // from it too, without an engine.
 func (s *Settings) API(scope arn.Scope) *gateway.Args {
+	routes := []gateway.Route{{
+		Method:      http.MethodPost,
+		Path:        s.RoutePath,
+		OperationID: "infer",
+		Summary:     "Asks the model.",
+		Request:     s.RequestSchema,
+		Endpoint: gateway.SageMaker{
+			EndpointName:           s.EndpointName,
+			InferenceComponentName: s.InferenceComponentName,
+		},
+	}}
+	if s.Queue != nil {
+		routes = append(routes, queue.Routes(s.FunctionArn(scope), s.RequestSchema)...)
+	}
 	return &gateway.Args{
-		Scope:     scope,
-		APIName:   s.APIName,
-		StageName: s.Stack,
-		Routes: []gateway.Route{{
-			Method:      http.MethodPost,
-			Path:        s.RoutePath,
-			OperationID: "infer",
-			Summary:     "Asks the model.",
-			Request:     s.RequestSchema,
-			Endpoint: gateway.SageMaker{
-				EndpointName:           s.EndpointName,
-				InferenceComponentName: s.InferenceComponentName,
-			},
-		}},
+		Scope:            scope,
+		APIName:          s.APIName,
+		StageName:        s.Stack,
+		Routes:           routes,
 		CredentialsArn:   scope.Role(s.GatewayRoleName),
 		AllowOrigin:      s.AllowOrigin,
 		RateLimit:        s.RateLimit,

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 
 	"scaletozero/components/endpoint"
 	"scaletozero/components/gateway"
+	"scaletozero/components/queue"
 )
 
 // baseName is lower case only: SageMaker's ARNs are in lower case whatever the
@@ -40,6 +42,9 @@ func (r *reader) names(s *Settings) {
 	s.RepositoryName = s.InferenceComponentName
 	s.ExecutionRoleName = r.physical("endpointName", endpointName, s.Stack, "-execution", maxRoleName)
 	s.GatewayRoleName = r.physical("apiName", api, s.Stack, "-gateway", maxRoleName)
+	if s.Queue != nil {
+		s.Queue.Name = r.physical("apiName", api, s.Stack, "-jobs", queue.MaxNameLength)
+	}
 }
 
 // physical is the name with the stack's on, where it is short enough.
@@ -55,7 +60,7 @@ func (r *reader) physical(key, base, stack, suffix string, longest int) string {
 
 // gateway reads what the API looks like from outside.
 func (r *reader) gateway(s *Settings) {
-	s.RoutePath = r.checked("routePath", "/infer", gateway.ValidPath, "a path such as /infer, without parameters")
+	s.RoutePath = r.checked("routePath", "/infer", validRoutePath, "a path such as /infer, without parameters")
 	s.AllowOrigin = r.checked("corsAllowOrigin", "*", gateway.ValidOrigin, "* or one origin such as https://app.example.com")
 	s.LogRetentionDays = r.retention("logRetentionDays", 30)
 	file, _ := r.source("requestSchema")
@@ -68,6 +73,11 @@ func (r *reader) gateway(s *Settings) {
 	if s.RequestSchema, err = gateway.ParseSchema(text); err != nil {
 		r.problems = append(r.problems, fmt.Sprintf("requestSchema is %q, which API Gateway cannot check requests with: %v; mend the file, or name another with `pulumi config set requestSchema FILE`", file, err))
 	}
+}
+
+// validRoutePath leaves out parameters, which a model would know nothing of.
+func validRoutePath(path string) bool {
+	return gateway.ValidPath(path) && !strings.Contains(path, "{")
 }
 
 func (r *reader) checked(key, fallback string, valid func(string) bool, allowed string) string {

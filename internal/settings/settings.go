@@ -60,6 +60,9 @@ type Settings struct {
 
 	LogRetentionDays int
 	ManageAccount    bool
+
+	// Queue is nil where the stack has none.
+	Queue *Queue
 }
 
 // Source reads one configuration value as Pulumi hands it to a program: text,
@@ -124,6 +127,7 @@ func Parse(stack string, source Source) (*Settings, error) {
 	}
 	r.gateway(s)
 	r.image(s)
+	r.queue(s)
 	r.names(s)
 	r.together(s)
 	if len(r.problems) > 0 {

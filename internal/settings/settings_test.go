@@ -3,6 +3,7 @@ package settings_test
 import (
 	"encoding/json"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"scaletozero/components/arn"
 	"scaletozero/internal/settings"
 )
 
@@ -57,6 +59,26 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, "linux/amd64", s.Platform())
 	assert.Nil(t, s.VPC())
 	assert.False(t, s.ManageAccount)
+	assert.Nil(t, s.Queue)
+	scope := arn.Scope{Partition: "aws", Region: s.Region, AccountID: "123456789012"}
+	assert.Empty(t, s.FunctionArn(scope))
+	assert.Len(t, s.API(scope).Routes, 1)
+}
+
+func TestQueueDefaults(t *testing.T) {
+	s, err := settings.Parse("dev", with(values{"queueEnabled": "true"}).Source)
+	require.NoError(t, err)
+	assert.Equal(t, &settings.Queue{
+		Name: "music-mapping-api-dev-jobs", MaxConcurrency: 2, MaxTries: 3, JobTTLHours: 168, DirectWake: true, Build: "arm64", Architecture: "arm64",
+	}, s.Queue)
+	scope := arn.Scope{Partition: "aws", Region: s.Region, AccountID: "123456789012"}
+	assert.Equal(t, "arn:aws:lambda:ap-northeast-1:123456789012:function:music-mapping-api-dev-jobs-submit", s.FunctionArn(scope))
+	var routes []string
+	for _, route := range s.API(scope).Routes {
+		routes = append(routes, route.Method+" "+route.Path)
+	}
+	assert.Equal(t, []string{"POST /infer", "POST /jobs", "GET /jobs/{id}"}, routes)
+	assert.Equal(t, "arm64", s.Jobs(scope, nil, nil).Architecture)
 }
 
 // What Pulumi.yaml tells people must be what the program does without it.
@@ -77,9 +99,12 @@ func TestProjectFileDeclaresTheDefaults(t *testing.T) {
 			}
 		}
 	}
+	// The queue's defaults show only where there is one.
+	assert.Equal(t, "false", declared["queueEnabled"])
+	declared["queueEnabled"] = "true"
 	fromFile, err := settings.Parse("prod", declared.Source)
 	require.NoError(t, err)
-	byProgram, err := settings.Parse("prod", values{"imageUri": image}.Source)
+	byProgram, err := settings.Parse("prod", values{"imageUri": image, "queueEnabled": "true"}.Source)
 	require.NoError(t, err)
 	// An empty map and no map are the same environment.
 	assert.Empty(t, fromFile.Environment)
@@ -141,6 +166,23 @@ func TestAccepted(t *testing.T) {
 		}},
 		"half a core": {values{"cpuCores": "0.5"}, func(t *testing.T, s *settings.Settings) {
 			assert.InDelta(t, 0.5, s.CPUCores, 0)
+		}},
+		"queue": {values{
+			"queueEnabled": "true", "queueMaxConcurrency": "1000", "queueMaxTries": "1", "queueJobTtlHours": "336",
+			"queueDirectWake": "false", "queuePointInTimeRecovery": "true", "queueDeletionProtection": "true", "functionArchitecture": "x86_64",
+		}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, &settings.Queue{
+				Name: "music-mapping-api-dev-jobs", MaxConcurrency: 1000, MaxTries: 1, JobTTLHours: 336,
+				PointInTimeRecovery: true, DeletionProtection: true, Build: "x86_64", Architecture: "x86_64",
+			}, s.Queue)
+			assert.Equal(t, "x86_64", s.Jobs(arn.Scope{}, nil, nil).Architecture)
+		}},
+		"functions of this machine": {values{"queueEnabled": "true", "functionArchitecture": "host"}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, "host", s.Queue.Build)
+			assert.Equal(t, map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH], s.Queue.Architecture)
+		}},
+		"the jobs' path without jobs": {values{"routePath": "/jobs"}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, "/jobs", s.RoutePath)
 		}},
 		// The pack refuses it, not the program: other teams may want it.
 		"one instance stays": {values{"minInstanceCount": "1"}, func(t *testing.T, s *settings.Settings) {
@@ -209,6 +251,16 @@ func TestRefused(t *testing.T) {
 		"schema not there":     {values{"requestSchema": "no.json"}, "requestSchema"},
 		"schema not a schema":  {values{"requestSchema": "README.md"}, "requestSchema"},
 		"account flag":         {values{"manageApiGatewayAccount": "yes"}, "true or false"},
+		"queue flag":           {values{"queueEnabled": "on"}, "queueEnabled"},
+		"one worker":           {values{"queueMaxConcurrency": "1"}, "from 2 to 1000"},
+		"no try":               {values{"queueMaxTries": "0"}, "from 1 to 100"},
+		"kept too long":        {values{"queueJobTtlHours": "337"}, "from 1 to 336"},
+		"wake flag":            {values{"queueDirectWake": "1"}, "queueDirectWake"},
+		"recovery flag":        {values{"queuePointInTimeRecovery": "1"}, "queuePointInTimeRecovery"},
+		"protection flag":      {values{"queueDeletionProtection": "1"}, "queueDeletionProtection"},
+		"Go's architecture":    {values{"functionArchitecture": "amd64"}, "[arm64 x86_64], or host"},
+		"two routes at /jobs":  {values{"queueEnabled": "true", "routePath": "/jobs"}, "routePath"},
+		"jobs' name too long":  {values{"queueEnabled": "true", "apiName": strings.Repeat("a", 50)}, "-dev-jobs"},
 		"digest flag":          {values{"requireImageDigest": "no"}, "true or false"},
 	} {
 		t.Run(name, func(t *testing.T) {

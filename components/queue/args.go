@@ -1,0 +1,135 @@
+package queue
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"scaletozero/components/arn"
+	"scaletozero/components/gateway"
+)
+
+// Limits. Those of the names leave room for the longest suffix within the 64
+// characters that Lambda and IAM allow. Concurrency is that of ScalingConfig in
+// the Lambda API reference. Messages live 14 days at most (SQS developer guide,
+// "Amazon SQS message quotas"), and a job does not outlive its message.
+const (
+	MaxNameLength           = 57
+	MinConcurrency          = 2
+	MaxConcurrency          = 1000
+	MaxTries                = 100
+	MaxJobTTLHours          = 14 * 24
+	MinWorkerTimeoutSeconds = 61
+	MaxWorkerTimeoutSeconds = 900
+)
+
+// DefaultWorkerTimeoutSeconds is the worker's time-out where
+// Args.WorkerTimeoutSeconds is 0: SageMaker gives a model 60 seconds to answer
+// (InvokeEndpoint in the SageMaker runtime API reference), and the rest is for
+// the rows and messages around it.
+const DefaultWorkerTimeoutSeconds = 90
+
+// Architectures are the instruction sets that Lambda runs.
+var Architectures = []string{"arm64", "x86_64"}
+
+// Args describes a queue of inference jobs in front of an endpoint.
+type Args struct {
+	// Scope is the account and region of the queue and of the endpoint.
+	Scope arn.Scope
+	// Name is the physical name of queue and table, and what the names of the
+	// dead-letter queue, the functions and their roles begin with: 3 to
+	// MaxNameLength letters, digits, hyphens and underscores.
+	Name string
+	// EndpointName and InferenceComponentName are what the worker asks.
+	EndpointName           string
+	InferenceComponentName string
+
+	// Submit and Worker are the functions' packages: zip archives with the
+	// program `bootstrap` at the root.
+	Submit, Worker pulumi.Archive
+	// Architecture is what both are built for, one of Architectures.
+	Architecture string
+	// WorkerTimeoutSeconds is how long one run of the worker may take, from
+	// MinWorkerTimeoutSeconds to MaxWorkerTimeoutSeconds. 0 means
+	// DefaultWorkerTimeoutSeconds.
+	WorkerTimeoutSeconds int
+	// MaxConcurrency is how many workers run at once, from 2 to 1000.
+	MaxConcurrency int
+	// MaxTries is how often the model is asked before a job fails, from 1 to
+	// 100. Waiting for the model is no try.
+	MaxTries int
+	// DirectWake says that the worker starts a copy of a sleeping model itself
+	// instead of leaving it to the wake alarm.
+	DirectWake bool
+
+	// JobTTLHours is how long a job and its result are kept, in hours from 1 to
+	// MaxJobTTLHours.
+	JobTTLHours int
+	// PointInTimeRecovery keeps the table's history of 35 days.
+	PointInTimeRecovery bool
+	// DeletionProtection makes AWS refuse to delete the table.
+	DeletionProtection bool
+
+	// AllowOrigin is the origin that browsers may call from, or "*".
+	AllowOrigin string
+	// LogRetentionDays is one of gateway.LogRetentionDays.
+	LogRetentionDays int
+}
+
+var physicalName = regexp.MustCompile(`^[a-zA-Z0-9_-]{3,}$`)
+
+func (a *Args) workerTimeout() int {
+	return cmp.Or(a.WorkerTimeoutSeconds, DefaultWorkerTimeoutSeconds)
+}
+
+func (a *Args) validate() error {
+	if a == nil {
+		return errors.New("args are required")
+	}
+	var problems []error
+	refuse := func(format string, values ...any) { problems = append(problems, fmt.Errorf(format, values...)) }
+	if !physicalName.MatchString(a.Name) || len(a.Name) > MaxNameLength {
+		refuse("Name is %q; give 3 to %d letters, digits, hyphens and underscores", a.Name, MaxNameLength)
+	}
+	for _, field := range []struct{ name, value string }{
+		{"Scope.Partition", a.Scope.Partition},
+		{"Scope.Region", a.Scope.Region},
+		{"Scope.AccountID", a.Scope.AccountID},
+		{"EndpointName", a.EndpointName},
+		{"InferenceComponentName", a.InferenceComponentName},
+	} {
+		if field.value == "" {
+			refuse("%s is empty; without it the roles could not name what they may touch", field.name)
+		}
+	}
+	if a.Submit == nil || a.Worker == nil {
+		refuse("Submit or Worker is missing; give the packages of both functions")
+	}
+	if !slices.Contains(Architectures, a.Architecture) {
+		refuse("Architecture is %q; Lambda runs %v", a.Architecture, Architectures)
+	}
+	for _, field := range []struct {
+		name             string
+		value, low, high int
+	}{
+		{"WorkerTimeoutSeconds", a.workerTimeout(), MinWorkerTimeoutSeconds, MaxWorkerTimeoutSeconds},
+		{"MaxConcurrency", a.MaxConcurrency, MinConcurrency, MaxConcurrency},
+		{"MaxTries", a.MaxTries, 1, MaxTries},
+		{"JobTTLHours", a.JobTTLHours, 1, MaxJobTTLHours},
+	} {
+		if field.value < field.low || field.value > field.high {
+			refuse("%s is %d; it must be from %d to %d", field.name, field.value, field.low, field.high)
+		}
+	}
+	if !gateway.ValidOrigin(a.AllowOrigin) {
+		refuse("AllowOrigin is %q; give \"*\" or one origin such as https://app.example.com", a.AllowOrigin)
+	}
+	if !slices.Contains(gateway.LogRetentionDays, a.LogRetentionDays) {
+		refuse("LogRetentionDays is %d; CloudWatch takes one of %v", a.LogRetentionDays, gateway.LogRetentionDays)
+	}
+	return errors.Join(problems...)
+}
