@@ -13,6 +13,7 @@ import (
 func apiRequiresKey() rule {
 	return rule{
 		name:        "api-requires-key",
+		gate:        true,
 		description: "Every method of an API but OPTIONS must require an API key, and nothing may go round it.",
 		judges: map[string]func(*report, map[string]any){
 			"AWS::ApiGateway::Method":  judgeMethod,

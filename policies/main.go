@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/policyx"
@@ -12,7 +13,7 @@ import (
 
 func main() {
 	err := policyx.Main(func(ctx *pulumi.Context) (policyx.PolicyPack, error) {
-		return newPack(ctx.DryRun())
+		return newPack(newRun(ctx.DryRun(), ctx.Stack(), time.Now))
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -10,27 +10,40 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/policyx"
 
 	"scaletozero/policies/internal/cfn"
-	"scaletozero/policies/internal/registered"
 )
 
 const packName = "scale-to-zero-inference"
 
 // packVersion is the version in PulumiPolicy.yaml.
-var packVersion = semver.MustParse("0.1.0")
+var packVersion = semver.MustParse("0.2.0")
 
 // pendingSuffix names the advisory companion of a rule.
 const pendingSuffix = "-not-yet-known"
 
 // rule is one check, written once against resources in CloudFormation's words.
+// It has either judges, which look at one resource, or judgeStack.
 type rule struct {
 	name        string
 	description string
+	// knobs are the JSON schemas of its configuration, by name. The SDK hands
+	// configuration to resource policies only, so a rule with judgeStack has
+	// none.
+	knobs map[string]map[string]any
 	// judges holds what judges a resource, by CloudFormation type.
 	judges map[string]func(r *report, properties map[string]any)
+	// judgeStack judges what only several resources together show.
+	judgeStack func(s *stack)
+	// gate says that the rule also reports what hides resources. One message
+	// for each such place is enough, so not every rule does.
+	gate bool
 }
 
 func rules() []rule {
-	return []rule{scalesToZero(), apiRequiresKey()}
+	return []rule{
+		scalesToZero(), apiRequiresKey(),
+		wakesUp(), apiHasUsagePlan(), apiStageObserved(), iamLeastPrivilege(), iamTrustIsConfined(), modelImageFromECR(),
+		logsHaveRetention(), queueIsSafe(), tableIsSafe(), functionIsSafe(), resourcesAreTagged(), costGuard(),
+	}
 }
 
 // newPack makes two policies of every rule. The mandatory one stops what is
@@ -38,44 +51,114 @@ func rules() []rule {
 // the update, where the mandatory one judges it: an unknown must not stop the
 // preview of a good program, nor go unmentioned.
 //
-// dryRun is whether this is a preview. The SDK does not pass it to a policy,
-// only to the factory of the pack.
-func newPack(dryRun bool) (policyx.PolicyPack, error) {
-	var policies []policyx.Policy
+// The policy that holds the exemptions comes first, because the SDK hands a
+// policy its configuration only when it calls it.
+func newPack(shared *run) (policyx.PolicyPack, error) {
+	policies := []policyx.Policy{shared.exemptionsPolicy()}
 	for _, r := range rules() {
-		mandatory := func(f finding) bool { return !f.pending || !dryRun }
-		advisory := func(f finding) bool { return f.pending && dryRun }
+		pending := "Not known at preview, judged at update: " + r.description
+		if r.judgeStack != nil {
+			policies = append(policies,
+				stackPolicy(r.name, r.description, policyx.EnforcementLevelMandatory,
+					func(resources []policyx.AnalyzerResource) []finding { return shared.judgeStack(r, resources) }),
+				stackPolicy(r.name+pendingSuffix, pending, policyx.EnforcementLevelAdvisory,
+					func([]policyx.AnalyzerResource) []finding { return shared.takePending(r.name, "") }))
+			continue
+		}
 		policies = append(policies,
-			r.policy(r.name, r.description, policyx.EnforcementLevelMandatory, mandatory),
-			r.policy(r.name+pendingSuffix, "Not known at preview, judged at update: "+r.description,
-				policyx.EnforcementLevelAdvisory, advisory))
+			resourcePolicy(r.name, r.description, policyx.EnforcementLevelMandatory, r.knobs,
+				func(args policyx.ResourceValidationArgs) []finding {
+					return shared.judge(r, args.Resource, args.Config)
+				}),
+			resourcePolicy(r.name+pendingSuffix, pending, policyx.EnforcementLevelAdvisory, nil,
+				func(args policyx.ResourceValidationArgs) []finding {
+					return shared.takePending(r.name, args.Resource.URN)
+				}))
 	}
 	// The SDK ignores the pack's own enforcement level; each policy has its own.
 	return policyx.NewPolicyPack(packName, packVersion, policyx.EnforcementLevelMandatory, policies)
 }
 
-// policy reports the findings that are selected.
-func (r rule) policy(
-	name, description string, level policyx.EnforcementLevel, selected func(finding) bool,
+func resourcePolicy(
+	name, description string, level policyx.EnforcementLevel, knobs map[string]map[string]any,
+	findings func(policyx.ResourceValidationArgs) []finding,
 ) policyx.Policy {
+	var schema *policyx.ConfigSchema
+	if len(knobs) > 0 {
+		schema = &policyx.ConfigSchema{Properties: knobs}
+	}
 	return policyx.NewResourceValidationPolicy(name, policyx.ResourceValidationPolicyArgs{
 		Description:      description,
 		EnforcementLevel: level,
+		ConfigSchema:     schema,
 		ValidateResource: func(_ context.Context, args policyx.ResourceValidationArgs) error {
-			for _, f := range r.judge(args.Resource) {
-				if selected(f) {
-					args.Manager.ReportViolation(f.text, args.Resource.URN)
-				}
+			for _, f := range findings(args) {
+				args.Manager.ReportViolation(f.text, args.Resource.URN)
 			}
 			return nil
 		},
 	})
 }
 
-// judge is everything the rule has to say about one registered resource. A
-// panic would end the pack and with it every other rule, so it becomes a
-// finding: what a rule cannot read does not pass.
-func (r rule) judge(resource policyx.AnalyzerResource) (findings []finding) {
+func stackPolicy(
+	name, description string, level policyx.EnforcementLevel, findings func([]policyx.AnalyzerResource) []finding,
+) policyx.Policy {
+	return policyx.NewStackValidationPolicy(name, policyx.StackValidationPolicyArgs{
+		Description:      description,
+		EnforcementLevel: level,
+		ValidateStack: func(_ context.Context, args policyx.StackValidationArgs) error {
+			for _, f := range findings(args.Resources) {
+				args.Manager.ReportViolation(f.text, f.resource.URN)
+			}
+			return nil
+		},
+	})
+}
+
+// judgeDeclared is everything the rule has to say about what one registered
+// resource declares.
+func (r rule) judgeDeclared(declared declaration, s settings) (findings []finding) {
+	if r.gate {
+		for _, h := range declared.hidden {
+			mend := "To mend it"
+			if !h.Final {
+				mend = "If the update cannot judge it either"
+			}
+			findings = append(findings, finding{
+				text:    fmt.Sprintf("%s cannot be judged: %s. %s, %s.", h.Label, h.Why, mend, h.Remedy),
+				pending: !h.Final,
+			})
+		}
+	}
+	for _, resource := range declared.resources {
+		judge, ok := r.judges[resource.Type]
+		if !ok {
+			continue
+		}
+		rep := &report{resource: resource, settings: s}
+		if properties, ok := rep.properties(); ok {
+			judge(rep, properties)
+		}
+		findings = append(findings, rep.findings...)
+	}
+	return findings
+}
+
+// properties are the resource's; it is a finding if there is no telling.
+func (r *report) properties() (map[string]any, bool) {
+	properties, ok := cfn.Object(r.resource.Properties)
+	if !ok {
+		r.check(expectation{
+			property: "the set of properties", value: r.resource.Properties,
+			must: "must be an object", code: "properties in the program", template: "a JSON object",
+		})
+	}
+	return properties, ok
+}
+
+// guarded runs a rule. A panic would end the pack and with it every other
+// rule, so it becomes a finding: what a rule cannot read does not pass.
+func guarded(subject string, judge func() []finding) (findings []finding) {
 	defer func() {
 		if caught := recover(); caught != nil {
 			// The text of a runtime error names types and indices, never values.
@@ -84,94 +167,9 @@ func (r rule) judge(resource policyx.AnalyzerResource) (findings []finding) {
 				reason = fault.Error()
 			}
 			findings = append(findings, finding{text: fmt.Sprintf(
-				"%s %q could not be judged (%s); simplify the resource and report this as a fault of the policy pack.",
-				resource.Type, resource.Name, reason)})
+				"%s could not be judged (%s); simplify the resource and report this as a fault of the policy pack.",
+				subject, reason)})
 		}
 	}()
-	resources, hidden := registered.Resources(resource)
-	for _, h := range hidden {
-		mend := "To mend it"
-		if !h.Final {
-			mend = "If the update cannot judge it either"
-		}
-		findings = append(findings, finding{
-			text:    fmt.Sprintf("%s cannot be judged: %s. %s, %s.", h.Label, h.Why, mend, h.Remedy),
-			pending: !h.Final,
-		})
-	}
-	for _, res := range resources {
-		judge, ok := r.judges[res.Type]
-		if !ok {
-			continue
-		}
-		rep := &report{resource: res}
-		if properties, ok := cfn.Object(res.Properties); ok {
-			judge(rep, properties)
-		} else {
-			rep.check(expectation{
-				property: "the set of properties", value: res.Properties,
-				must: "must be an object", code: "properties in the program", template: "a JSON object",
-			})
-		}
-		findings = append(findings, rep.findings...)
-	}
-	return findings
-}
-
-// finding is one thing that is wrong. It is pending where the update may show
-// that nothing is wrong.
-type finding struct {
-	text    string
-	pending bool
-}
-
-// report collects the findings about one resource.
-type report struct {
-	resource cfn.Resource
-	findings []finding
-}
-
-// expectation is a property that is not what it must be.
-type expectation struct {
-	// where narrows the place down inside the resource, such as a variant.
-	where    string
-	property string
-	value    any
-	// must completes the sentence "it …"; absent says what AWS does without
-	// the property.
-	must, absent string
-	// code and template are the line that mends it, in a Go program and in a
-	// template.
-	code, template string
-}
-
-// check records an expectation that was not met.
-func (r *report) check(e expectation) {
-	place := r.resource.Label
-	if e.where != "" {
-		place += ", " + e.where
-	}
-	found := cfn.Show(e.value)
-	if cfn.IsMissing(e.value) && e.absent != "" {
-		found += " (" + e.absent + ")"
-	}
-	line := e.template
-	if r.resource.Native {
-		line = e.code
-	}
-	unknown, isUnknown := e.value.(cfn.Unknown)
-	pending := isUnknown && !unknown.Final
-	if doubt := r.resource.Doubt; doubt != nil {
-		place += " (if it exists: " + doubt.Why + ")"
-		pending = pending || !doubt.Final
-	}
-	mend := "To mend it"
-	if pending {
-		mend = "If the update finds otherwise"
-	}
-	text := fmt.Sprintf("%s: %s is %s; it %s. %s, write %s", place, e.property, found, e.must, mend, line)
-	if traced, ok := e.value.(cfn.Traced); ok && traced.From != "" {
-		text += ", or set that " + traced.From + " accordingly"
-	}
-	r.findings = append(r.findings, finding{text: text + ".", pending: pending})
+	return judge()
 }

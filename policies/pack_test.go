@@ -1,128 +1,37 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
+	"strconv"
+	"sync"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/policyx"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 )
 
-// object and list keep the tables readable.
-type (
-	object = map[string]any
-	list   = []any
-)
-
-// unknown is an output that preview does not know yet, secret one that is
-// marked as secret.
-var unknown = resource.MakeComputed(resource.NewProperty(""))
-
-func secret(v any) resource.PropertyValue { return resource.MakeSecret(resource.NewPropertyValue(v)) }
-
-// policyCase registers one resource. Every entry of denied is a part of one
-// violation at preview and at update; every entry of pending is a part of one
-// advisory finding at preview and of one violation at update. There must be no
-// other findings, in either phase.
-type policyCase struct {
-	name       string
-	token      string
-	properties object
-	denied     []string
-	pending    []string
-}
-
-// violations is a recording policyx.PolicyManager.
-type violations struct{ messages []string }
-
-func (v *violations) ReportViolation(message, _ string) { v.messages = append(v.messages, message) }
-
-func validate(t *testing.T, policyName string, dryRun bool, token string, properties object) []string {
-	t.Helper()
-	pack, err := newPack(dryRun)
-	require.NoError(t, err)
-	recorded := &violations{}
-	for _, policy := range pack.Policies() {
-		if policy.Name() != policyName {
-			continue
-		}
-		err := policy.(policyx.ResourceValidationPolicy).Validate(context.Background(), policyx.ResourceValidationArgs{
-			Manager: recorded,
-			Resource: policyx.AnalyzerResource{
-				Type:       token,
-				Name:       "it",
-				URN:        "urn:pulumi:dev::project::" + token + "::it",
-				Properties: resource.FromResourcePropertyMap(resource.NewPropertyMapFromMap(properties)),
-			},
-		})
-		require.NoError(t, err)
-	}
-	return recorded.messages
-}
-
-func runCases(t *testing.T, policyName string, cases []policyCase) {
-	t.Helper()
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			run := func(name string, dryRun bool) []string {
-				return validate(t, name, dryRun, c.token, c.properties)
-			}
-			assertMessages(t, "preview", c.denied, run(policyName, true))
-			assertMessages(t, "preview, advisory", c.pending, run(policyName+pendingSuffix, true))
-			assertMessages(t, "update", append(append([]string{}, c.denied...), c.pending...), run(policyName, false))
-			assertMessages(t, "update, advisory", nil, run(policyName+pendingSuffix, false))
-		})
-	}
-}
-
-// assertMessages wants one message for each part, in any order, that holds it,
-// names the resource and says how to mend it.
-func assertMessages(t *testing.T, phase string, parts, messages []string) {
-	t.Helper()
-	if !assert.Len(t, messages, len(parts), "%s: %s", phase, strings.Join(messages, "\n")) {
-		return
-	}
-	for _, part := range parts {
-		holds := func(message string) bool { return strings.Contains(message, part) }
-		assert.Condition(t, func() bool { return containsFunc(messages, holds) },
-			"%s: no message holds %q:\n%s", phase, part, strings.Join(messages, "\n"))
-	}
-	for _, message := range messages {
-		assert.Contains(t, message, `"it"`, phase)
-		assert.Regexp(t, `(To mend it|If the update (finds otherwise|cannot judge it either)), \w+ `, message, phase)
-	}
-}
-
-func containsFunc(messages []string, holds func(string) bool) bool {
-	for _, message := range messages {
-		if holds(message) {
-			return true
-		}
-	}
-	return false
-}
-
 func TestEveryRuleIsMandatoryWithAnAdvisoryCompanion(t *testing.T) {
-	pack, err := newPack(false)
+	pack, err := newPack(newRun(false, "dev", today))
 	require.NoError(t, err)
 	levels := map[string]policyx.EnforcementLevel{}
 	for _, policy := range pack.Policies() {
 		levels[policy.Name()] = policy.EnforcementLevel()
 		assert.NotEmpty(t, policy.Description(), policy.Name())
 	}
-	assert.Equal(t, map[string]policyx.EnforcementLevel{
-		"sagemaker-scales-to-zero":               policyx.EnforcementLevelMandatory,
-		"sagemaker-scales-to-zero-not-yet-known": policyx.EnforcementLevelAdvisory,
-		"api-requires-key":                       policyx.EnforcementLevelMandatory,
-		"api-requires-key-not-yet-known":         policyx.EnforcementLevelAdvisory,
-	}, levels)
+	want := map[string]policyx.EnforcementLevel{exemptionsName: policyx.EnforcementLevelMandatory}
+	for _, name := range []string{
+		"sagemaker-scales-to-zero", "api-requires-key", "sagemaker-wakes-up", "api-has-usage-plan", "api-stage-observed",
+		"iam-least-privilege", "iam-trust-is-confined", "model-image-from-ecr", "logs-have-retention", "queue-is-safe",
+		"table-is-safe", "function-is-safe", "resources-are-tagged", "cost-guard",
+	} {
+		want[name], want[name+"-not-yet-known"] = policyx.EnforcementLevelMandatory, policyx.EnforcementLevelAdvisory
+	}
+	assert.Equal(t, want, levels)
+	assert.Len(t, pack.Policies(), len(want), "the engine knows a policy by its name")
 }
 
 func TestPackFileMatchesThePack(t *testing.T) {
@@ -137,15 +46,16 @@ func TestPackFileMatchesThePack(t *testing.T) {
 
 func TestOtherResourcesPass(t *testing.T) {
 	for _, token := range []string{"pulumi:pulumi:Stack", "pulumi:providers:aws", "aws:s3/bucket:Bucket", "my:own:Component"} {
-		for _, policy := range []string{"sagemaker-scales-to-zero", "api-requires-key"} {
-			assert.Empty(t, validate(t, policy, false, token, object{"region": unknown, "tags": object{"a": "b"}}))
+		resources := []registration{{token: token, name: "it", properties: object{"region": unknown, "tags": object{"a": "b"}}}}
+		for policy, messages := range judged(t, newRun(false, "dev", today), resources, nil) {
+			assert.Empty(t, messages, policy)
 		}
 	}
 }
 
-// A form that hides resources is a finding of both rules: neither can say that
+// A form that hides resources is a finding of both gates: neither can say that
 // what it looks for is not there.
-func TestBothRulesReportWhatIsHidden(t *testing.T) {
+func TestBothGatesReportWhatIsHidden(t *testing.T) {
 	for _, policy := range []string{"sagemaker-scales-to-zero", "api-requires-key"} {
 		runCases(t, policy, hiddenCases())
 	}
@@ -226,28 +136,81 @@ func hiddenCases() []policyCase {
 func TestAPanicBecomesAFinding(t *testing.T) {
 	for name, cause := range map[string]any{"runtime error": nil, "error": errors.New("hush"), "value": "hush"} {
 		t.Run(name, func(t *testing.T) {
+			fail := func(value any) {
+				if cause != nil {
+					panic(cause)
+				}
+				_ = value.(int)
+			}
 			broken := rule{judges: map[string]func(*report, map[string]any){
-				"AWS::Lambda::Url": func(_ *report, properties map[string]any) {
-					if cause != nil {
-						panic(cause)
-					}
-					_ = properties["AuthType"].(int)
-				},
+				"AWS::Lambda::Url": func(_ *report, properties map[string]any) { fail(properties["AuthType"]) },
 			}}
-			findings := broken.judge(policyx.AnalyzerResource{
-				Type: "aws:lambda/functionUrl:FunctionUrl", Name: "it",
-				Properties: resource.FromResourcePropertyMap(resource.NewPropertyMapFromMap(object{"authorizationType": "hush"})),
-			})
-			require.Len(t, findings, 1)
-			assert.Contains(t, findings[0].text, "could not be judged")
-			assert.NotContains(t, findings[0].text, "hush")
-			assert.False(t, findings[0].pending)
+			brokenStack := rule{judgeStack: func(*stack) { fail("hush") }}
+			it := analyzed(registration{token: "aws:lambda/functionUrl:FunctionUrl", name: "it"}, object{"authorizationType": "hush"})
+			shared := newRun(true, "dev", today)
+			for _, findings := range [][]finding{
+				shared.judge(broken, it, nil), shared.judgeStack(brokenStack, []policyx.AnalyzerResource{it}),
+			} {
+				require.Len(t, findings, 1)
+				assert.Contains(t, findings[0].text, "could not be judged")
+				assert.NotContains(t, findings[0].text, "hush")
+				assert.False(t, findings[0].pending)
+			}
 		})
 	}
 }
 
-// FuzzNoInputPanics: whatever a template or an OpenAPI document holds, a rule
-// answers by itself and not through the safety net.
+// A template is worked out once, for all rules and for both times the engine
+// shows it; another value of the same resource is worked out anew.
+func TestATemplateIsReadOnce(t *testing.T) {
+	shared := newRun(false, "dev", today)
+	it := func(body string) policyx.AnalyzerResource {
+		return analyzed(registration{token: stackToken, name: "it"}, object{"templateBody": body})
+	}
+	one := "Resources: {A: {Type: AWS::Logs::LogGroup, Properties: {RetentionInDays: 1}}}"
+	first := shared.declare(it(one))
+	require.Len(t, first.resources, 1)
+	assert.Same(t, &first.resources[0], &shared.declare(it(one)).resources[0])
+	assert.Empty(t, shared.declare(it("Resources: {}")).resources)
+}
+
+// A rule that is disabled is not called, and its companion then has nothing to
+// tell.
+func TestTheCompanionOfADisabledRuleIsSilent(t *testing.T) {
+	shared := newRun(true, "dev", today)
+	it := analyzed(registration{token: endpointConfigToken, name: "it"}, variants(scaling("ENABLED", unknown)))
+	assert.Empty(t, shared.takePending("sagemaker-scales-to-zero", it.URN))
+	shared.judge(scalesToZero(), it, nil)
+	assert.Len(t, shared.takePending("sagemaker-scales-to-zero", it.URN), 1)
+	assert.Empty(t, shared.takePending("sagemaker-scales-to-zero", it.URN), "told once")
+}
+
+// The engine asks about several resources at once.
+func TestResourcesAreJudgedAtOnce(t *testing.T) {
+	shared := newRun(true, "dev", today)
+	pack, err := newPack(shared)
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	recorded := make([]violations, 8)
+	for i := range recorded {
+		it := analyzed(registration{token: "aws:cloudwatch/logGroup:LogGroup", name: strconv.Itoa(i)}, object{"retentionInDays": unknown})
+		group.Go(func() {
+			for _, policy := range pack.Policies() {
+				if policy, ok := policy.(policyx.ResourceValidationPolicy); ok {
+					assert.NoError(t, policy.Validate(t.Context(), policyx.ResourceValidationArgs{Manager: &recorded[i], Resource: it}))
+				}
+			}
+		})
+	}
+	group.Wait()
+	for i, violations := range recorded {
+		require.Len(t, violations.messages, 1)
+		assert.Contains(t, violations.messages[0], strconv.Quote(strconv.Itoa(i)))
+	}
+}
+
+// FuzzNoInputPanics: whatever a template, an OpenAPI document or a policy
+// holds, a rule answers by itself and not through the safety net.
 func FuzzNoInputPanics(f *testing.F) {
 	seeds, err := filepath.Glob("testdata/*")
 	require.NoError(f, err)
@@ -258,20 +221,23 @@ func FuzzNoInputPanics(f *testing.F) {
 		f.Add(string(content))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, r := range rules() {
-			for token, property := range map[string]string{
-				"aws:cloudformation/stack:Stack":     "templateBody",
-				"aws:apigateway/restApi:RestApi":     "body",
-				"aws:apigatewayv2/api:Api":           "body",
-				"aws:cloudcontrol/resource:Resource": "desiredState",
-			} {
-				properties := object{property: text, "typeName": "AWS::SageMaker::EndpointConfig"}
-				for _, finding := range r.judge(policyx.AnalyzerResource{
-					Type: token, Name: "it",
-					Properties: resource.FromResourcePropertyMap(resource.NewPropertyMapFromMap(properties)),
-				}) {
-					assert.NotContains(t, finding.text, "could not be judged (")
-				}
+		var resources []registration
+		for token, property := range map[string]string{
+			"aws:cloudformation/stack:Stack":     "templateBody",
+			"aws:apigateway/restApi:RestApi":     "body",
+			"aws:apigatewayv2/api:Api":           "body",
+			"aws:cloudcontrol/resource:Resource": "desiredState",
+			"aws:iam/role:Role":                  "assumeRolePolicy",
+			"aws:iam/rolePolicy:RolePolicy":      "policy",
+			"aws:sqs/queue:Queue":                "redrivePolicy",
+		} {
+			resources = append(resources, registration{
+				token: token, name: "it", properties: object{property: text, "typeName": "AWS::SageMaker::EndpointConfig"},
+			})
+		}
+		for _, messages := range judged(t, newRun(false, "dev", today), resources, nil) {
+			for _, message := range messages {
+				assert.NotContains(t, message, "could not be judged (")
 			}
 		}
 	})

@@ -19,6 +19,7 @@ import (
 func scalesToZero() rule {
 	return rule{
 		name:        "sagemaker-scales-to-zero",
+		gate:        true,
 		description: "A SageMaker endpoint must be able to scale to zero, so that it costs nothing while nobody calls it.",
 		judges: map[string]func(*report, map[string]any){
 			"AWS::SageMaker::EndpointConfig":              judgeEndpointConfig,

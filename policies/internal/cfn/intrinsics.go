@@ -1,6 +1,7 @@
 package cfn
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -84,7 +85,21 @@ func (t *template) call(name string, argument any) any {
 	case name == "Fn::Sub":
 		return t.substitute(argument, nil)
 	}
-	return Unknown{Why: strings.TrimSpace(name+" "+dotted(argument)) + " is worked out by CloudFormation", Final: true}
+	u := Unknown{Why: strings.TrimSpace(name+" "+dotted(argument)) + " is worked out by CloudFormation", Final: true}
+	if name == "Fn::GetAtt" {
+		u.From = t.named(dotted(argument))
+	}
+	return u
+}
+
+// named is the id of the resource in Name or Name.Attribute, if the template
+// has it.
+func (t *template) named(reference string) []string {
+	id, _, _ := strings.Cut(reference, ".")
+	if _, ok := t.section("Resources")[id]; !ok {
+		return nil
+	}
+	return []string{t.owner.inside(id).ID()}
 }
 
 // dotted shows the argument of Fn::GetAtt, which has a text and a list form.
@@ -109,7 +124,7 @@ func (t *template) ref(name string) any {
 	if value, ok := t.parameters[name]; ok {
 		return value
 	}
-	return Unknown{Why: "the value of " + name + " is worked out by CloudFormation", Final: true}
+	return Unknown{Why: "the value of " + name + " is worked out by CloudFormation", Final: true, From: t.named(name)}
 }
 
 func (t *template) choose(list []any) any {
@@ -152,6 +167,7 @@ type texts struct {
 	pieces  []string
 	secret  bool
 	unknown *Unknown
+	from    []string
 }
 
 func (c *texts) add(v any) {
@@ -159,6 +175,8 @@ func (c *texts) add(v any) {
 		if c.unknown == nil || u.Final {
 			c.unknown = &u
 		}
+		c.from = append(c.from, u.From...)
+		c.pieces = append(c.pieces, cmp.Or(u.Outline, "…"))
 		return
 	}
 	traced, _ := v.(Traced)
@@ -172,8 +190,10 @@ func (c *texts) add(v any) {
 
 func (c *texts) join(separator string) any {
 	switch text := strings.Join(c.pieces, separator); {
+	case c.unknown != nil && c.secret:
+		return Unknown{Why: c.unknown.Why, Final: c.unknown.Final, From: c.from}
 	case c.unknown != nil:
-		return *c.unknown
+		return Unknown{Why: c.unknown.Why, Final: c.unknown.Final, From: c.from, Outline: text}
 	case c.secret:
 		return Traced{Value: text, Secret: true}
 	default:

@@ -2,6 +2,7 @@ package cfn
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -32,6 +33,19 @@ type Resource struct {
 	// Label names the resource in messages: the registered type and name, and
 	// for a template the logical id as well.
 	Label string
+	// URN and Name are Pulumi's, of the resource that was registered.
+	URN, Name string
+	// Path is the logical id inside a template, and those of the nested stacks
+	// on the way, joined by slashes; empty for a registered resource itself.
+	Path string
+	// Depends holds the ids that a property's value is made of, by property,
+	// and Identities how other resources name this one: its ARN, id, URL and
+	// name. Both are filled in when the whole stack is judged.
+	Depends    map[string][]string
+	Identities []string
+	// DefaultTags are those that the resource has besides its own: the
+	// provider's, and those of the stack whose template holds it.
+	DefaultTags map[string]any
 	// Native says that the program declares it property by property. A message
 	// then gives a line of the program, otherwise a line of the template.
 	Native bool
@@ -41,6 +55,27 @@ type Resource struct {
 	// Doubt is set where the resource may turn out not to exist, because its
 	// condition could not be worked out.
 	Doubt *Unknown
+}
+
+// ID tells the resources of a stack apart.
+func (r Resource) ID() string {
+	if r.Path == "" {
+		return r.URN
+	}
+	return r.URN + pathMark + r.Path
+}
+
+// pathMark stands between the URN and the path of an id; no URN of a resource
+// that holds a template contains it.
+const pathMark = "#"
+
+// inside is the resource that a template of r calls logicalID, still without
+// type and properties.
+func (r Resource) inside(logicalID string) Resource {
+	return Resource{
+		Label: r.Label + ", template resource " + logicalID, Doubt: r.Doubt,
+		URN: r.URN, Name: r.Name, Path: strings.TrimPrefix(r.Path+"/"+logicalID, "/"), DefaultTags: r.DefaultTags,
+	}
 }
 
 // Hidden is a place that may hold resources nobody here can see.
@@ -100,6 +135,7 @@ func expandStack(r Resource) ([]Resource, []Hidden) {
 	if !ok {
 		return hide(whyNot(document, "templateBody"), "correct the template")
 	}
+	r.DefaultTags = withTags(r.DefaultTags, properties["Tags"])
 	resources, hidden := newTemplate(r, content, properties["Parameters"]).expand()
 	groups, _ := List(properties["StackInstancesGroup"])
 	for _, group := range groups {
@@ -123,6 +159,32 @@ func hiddenOverrides(r Resource, instances any) []Hidden {
 		u = Unknown{Why: "parameterOverrides changes the template of a stack set after it was judged", Final: true}
 	}
 	return []Hidden{r.hidden(u, "give the parameters their values on the stack set")}
+}
+
+// withTags adds a resource's own tags to others. CloudFormation hands a stack's
+// tags on to its resources.
+func withTags(others map[string]any, own any) map[string]any {
+	tags := map[string]any{}
+	maps.Copy(tags, others)
+	maps.Copy(tags, Tags(own))
+	return tags
+}
+
+// Tags is a set of tags by key, given as an object or as a list of Key and
+// Value.
+func Tags(v any) map[string]any {
+	if object, ok := Object(v); ok {
+		return object
+	}
+	tags := map[string]any{}
+	list, _ := List(v)
+	for _, item := range list {
+		tag, _ := Object(item)
+		if key, ok := Text(tag["Key"]); ok {
+			tags[key] = tag["Value"]
+		}
+	}
+	return tags
 }
 
 // whyNot explains a value that should have been an object.

@@ -138,7 +138,7 @@ func (t *template) macros() (hidden []Hidden) {
 }
 
 func (t *template) resource(id string, declaration any) ([]Resource, []Hidden) {
-	r := Resource{Label: t.owner.Label + ", template resource " + id, Doubt: t.owner.Doubt}
+	r := t.owner.inside(id)
 	hide := func(why, remedy string) ([]Resource, []Hidden) {
 		return nil, []Hidden{r.hidden(Unknown{Why: why, Final: true}, remedy)}
 	}

@@ -20,6 +20,12 @@ type Unknown struct {
 	// Final says that waiting does not help: the update will know no more
 	// than the preview does.
 	Final bool
+	// From holds the ids of the resources that it comes from, where a template
+	// names them.
+	From []string
+	// Outline is the part of a text that is known, with "…" for each part that
+	// is not; empty where nothing is known.
+	Outline string
 }
 
 // Traced is a scalar of which a message should say where it comes from, or

@@ -5,6 +5,7 @@ package registered
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
@@ -20,87 +21,103 @@ const (
 	nativePrefix         = "aws-native:"
 )
 
-// classic maps the tokens of pulumi-aws to CloudFormation types.
-var classic = map[string]string{
-	"aws:apigateway/method:Method":                                     "AWS::ApiGateway::Method",
-	"aws:apigateway/restApi:RestApi":                                   "AWS::ApiGateway::RestApi",
-	"aws:apigateway/restApiPut:RestApiPut":                             "AWS::ApiGateway::RestApi",
-	"aws:apigatewayv2/api:Api":                                         "AWS::ApiGatewayV2::Api",
-	"aws:apigatewayv2/route:Route":                                     "AWS::ApiGatewayV2::Route",
-	"aws:appautoscaling/target:Target":                                 "AWS::ApplicationAutoScaling::ScalableTarget",
-	"aws:cloudformation/stack:Stack":                                   cfn.TypeStack,
-	"aws:cloudformation/stackInstances:StackInstances":                 cfn.TypeStackSetInstance,
-	"aws:cloudformation/stackSet:StackSet":                             cfn.TypeStackSet,
-	"aws:cloudformation/stackSetInstance:StackSetInstance":             cfn.TypeStackSetInstance,
-	"aws:lambda/functionUrl:FunctionUrl":                               "AWS::Lambda::Url",
-	"aws:sagemaker/endpointConfiguration:EndpointConfiguration":        "AWS::SageMaker::EndpointConfig",
-	"aws:serverlessrepository/cloudFormationStack:CloudFormationStack": cfn.TypeServerlessApplication,
-	"aws:servicecatalog/provisionedProduct:ProvisionedProduct":         cfn.TypeServiceCatalogProduct,
-}
-
-// native maps the tokens of aws-native, which are made from the CloudFormation
-// types: AWS::SageMaker::EndpointConfig is aws-native:sagemaker:EndpointConfig.
-var native = func() map[string]string {
-	tokens := map[string]string{}
-	for _, cfnType := range classic {
-		parts := strings.Split(cfnType, "::")
-		tokens[nativePrefix+strings.ToLower(parts[1])+":"+parts[2]] = cfnType
-	}
-	return tokens
-}()
-
-// renamed holds the properties that CloudFormation calls otherwise, once their
-// first letter is a capital.
-var renamed = map[string]string{
-	"AWS::Lambda::Url AuthorizationType": "AuthType",
-	cfn.TypeStack + " TemplateUrl":       "TemplateURL",
-	cfn.TypeStackSet + " TemplateUrl":    "TemplateURL",
-}
-
-// verbatim holds the properties whose keys are data, not property names.
-var verbatim = map[string]bool{"Body": true, "Parameters": true, "ParameterOverrides": true, "TemplateBody": true}
-
 // Resources is what r declares, templates included. A resource that is none of
 // the pack's business, such as the stack itself or a provider, declares nothing.
 func Resources(r policyx.AnalyzerResource) ([]cfn.Resource, []cfn.Hidden) {
-	label := fmt.Sprintf("%s %q", r.Type, r.Name)
+	declared := cfn.Resource{
+		Label: fmt.Sprintf("%s %q", r.Type, r.Name), URN: r.URN, Name: r.Name, DefaultTags: defaultTags(r.Provider),
+	}
 	switch r.Type {
 	case tokenCloudControl:
-		return fromData(label, value(r.Properties, "typeName"), value(r.Properties, "desiredState"))
+		return fromData(declared, value(r.Properties, "typeName"), value(r.Properties, "desiredState"))
 	case tokenNativeExtension:
-		return fromData(label, value(r.Properties, "type"), value(r.Properties, "properties"))
+		return fromData(declared, value(r.Properties, "type"), value(r.Properties, "properties"))
 	}
-	cfnType, ok := classic[r.Type]
-	if !ok {
-		cfnType, ok = native[r.Type]
-	}
+	cfnType, ok := cfnTypeOf(r.Type)
 	if !ok {
 		return nil, nil
 	}
 	properties := map[string]any{}
 	for key, v := range r.Properties.All {
-		name := capital(key)
-		if other, ok := renamed[cfnType+" "+name]; ok {
-			name = other
-		}
-		// A stack set of aws-native lists its parameters as objects, whose keys
-		// are property names again.
-		properties[name] = fromValue(v, !verbatim[name] || v.IsArray(), false)
+		properties[cfnName(cfnType, key)] = fromValue(v, cfnName(cfnType, key), true, false)
 	}
-	return cfn.Expand(cfn.Resource{Type: cfnType, Label: label, Native: true, Properties: properties})
+	if adapt := adapted[cfnType]; adapt != nil {
+		adapt(properties, !strings.HasPrefix(r.Type, nativePrefix))
+	}
+	declared.Type, declared.Native, declared.Properties = cfnType, true, properties
+	return cfn.Expand(declared)
+}
+
+// Linked is what r declares, completed by what is known once the whole stack
+// is: what its properties depend on, and how others name it.
+func Linked(declared []cfn.Resource, r policyx.AnalyzerResource) []cfn.Resource {
+	depends := map[string][]string{}
+	cfnType, native := cfnTypeOf(r.Type)
+	for key, urns := range r.PropertyDependencies {
+		name := cfn.AnyProperty
+		if native {
+			name = cfnName(cfnType, key)
+		}
+		depends[name] = append(depends[name], urns...)
+	}
+	var identities []string
+	for _, key := range []string{"arn", "id", "name", "url"} {
+		if !native {
+			break // the id of a Cloud Control resource is none that AWS knows
+		}
+		if v := r.Properties.Get(key); v.IsString() && v.AsString() != "" {
+			identities = append(identities, v.AsString())
+		}
+	}
+	linked := slices.Clone(declared)
+	for i := range linked {
+		if linked[i].Path == "" {
+			linked[i].Depends, linked[i].Identities = depends, identities
+		}
+	}
+	return linked
+}
+
+func cfnTypeOf(token string) (cfnType string, ok bool) {
+	if cfnType, ok = classic[token]; !ok {
+		cfnType, ok = native[token]
+	}
+	return cfnType, ok
+}
+
+// cfnName is CloudFormation's name of a property.
+func cfnName(cfnType, key string) string {
+	name := capital(key)
+	if other, ok := renamed[cfnType+" "+name]; ok {
+		return other
+	}
+	return name
+}
+
+// defaultTags are those of a provider's configuration, in which the engine
+// holds nested values as JSON.
+func defaultTags(provider policyx.AnalyzerProviderResource) map[string]any {
+	document, err := cfn.Document(value(provider.Properties, "defaultTags"))
+	if err != nil {
+		return nil
+	}
+	configured, _ := cfn.Object(document)
+	tags, _ := cfn.Object(configured["tags"])
+	return tags
 }
 
 // fromData reads a resource whose CloudFormation type and properties are given
 // as data: the properties as an object or as a JSON text.
-func fromData(label string, typeName, state any) ([]cfn.Resource, []cfn.Hidden) {
+func fromData(r cfn.Resource, typeName, state any) ([]cfn.Resource, []cfn.Hidden) {
 	cfnType, ok := cfn.Text(typeName)
 	if u, unknown := typeName.(cfn.Unknown); unknown {
-		return nil, []cfn.Hidden{{Label: label, Unknown: u, Remedy: "write its type as a text"}}
+		return nil, []cfn.Hidden{{Label: r.Label, Unknown: u, Remedy: "write its type as a text"}}
 	}
 	if !ok {
 		return nil, nil
 	}
-	r := cfn.Resource{Type: cfnType, Label: fmt.Sprintf("%s (%s)", label, cfnType)}
+	r.Type = cfnType
+	r.Label += " (" + cfnType + ")"
 	document, err := cfn.Document(state)
 	if err != nil {
 		document = cfn.Unknown{Why: "desiredState cannot be parsed: " + err.Error(), Final: true}
@@ -110,13 +127,16 @@ func fromData(label string, typeName, state any) ([]cfn.Resource, []cfn.Hidden) 
 }
 
 func value(properties property.Map, key string) any {
-	return fromValue(properties.Get(key), false, false)
+	return fromValue(properties.Get(key), "", false, false)
 }
 
-// fromValue converts one input. rename gives nested property names their
-// capital letter; secret is handed down to every scalar.
-func fromValue(v property.Value, rename, secret bool) any {
+// fromValue converts the input of the given name. rename gives nested property
+// names their capital letter; secret is handed down to every scalar.
+func fromValue(v property.Value, name string, rename, secret bool) any {
 	secret = secret || v.Secret()
+	// A stack set of aws-native lists its parameters as objects, whose keys are
+	// property names again.
+	rename = rename && (!verbatim[name] || v.IsArray())
 	switch {
 	case v.IsComputed():
 		return cfn.Unknown{Why: "it is an output that this preview has not computed"}
@@ -126,13 +146,13 @@ func fromValue(v property.Value, rename, secret bool) any {
 			if rename {
 				key = capital(key)
 			}
-			object[key] = fromValue(item, rename, secret)
+			object[key] = fromValue(item, key, rename, secret)
 		}
 		return object
 	case v.IsArray():
 		list := []any{}
 		for _, item := range v.AsArray().All {
-			list = append(list, fromValue(item, rename, secret))
+			list = append(list, fromValue(item, "", rename, secret))
 		}
 		return list
 	}
