@@ -303,13 +303,15 @@ func TestAnItemHas400KilobytesAtMost(t *testing.T) {
 func TestExpiredItemsGoInTheEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		go w.Run(t.Context())
-		soon := int(w.clock.Now().Add(time.Hour).Unix())
+		// Functions write it, and those live on the wall clock.
+		soon := int(time.Now().Add(time.Hour).Unix())
+		const wall = 60 // AWS time passes so much faster here.
 		w.put(values{"id": "a", "expiresAt": soon})
 		w.put(values{"id": "b"})
 		w.put(values{"id": "c", "expiresAt": "never"})
-		w.pass(48 * time.Hour)
+		w.pass(wall * 48 * time.Hour)
 		assert.NotNil(t, w.get("a"), "an item that has expired can be read for days")
-		w.pass(3 * time.Hour)
+		w.pass(wall * 3 * time.Hour)
 		assert.Nil(t, w.get("a"))
 		assert.Equal(t, 2, w.State()[0].Items)
 	})
