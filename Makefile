@@ -52,6 +52,12 @@ openapi: ## Write the API of STACK (dev) for clients to OUT (.local/openapi.json
 	@go run ./cmd/openapi -stack $(STACK) >$(OUT).new && mv $(OUT).new $(OUT)
 	@echo "wrote $(OUT)"
 
+YES ?=
+
+.PHONY: rotate-key
+rotate-key: functions ## Take the next of three steps that replace the API key of STACK (dev); YES=1 does not ask
+	@go run ./cmd/rotatekey -stack $(STACK) $(if $(filter 1,$(YES)),-yes)
+
 .PHONY: golangci-lint
 golangci-lint:
 	@tools/build lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint \

@@ -11,6 +11,7 @@ import (
 
 	"scaletozero/components/arn"
 	"scaletozero/components/endpoint"
+	"scaletozero/components/firewall"
 	"scaletozero/components/gateway"
 	"scaletozero/components/image"
 	"scaletozero/components/queue"
@@ -49,9 +50,10 @@ func program(code packages) pulumi.RunFunc {
 }
 
 // deploy reads like the architecture: who may do what, what runs the model,
-// what takes jobs for it, what callers see. The logical names are constants, so
-// that a changed physical name is a replacement, which the engine puts in order,
-// and not a stranger that meets the old resource under its name.
+// what takes jobs for it, what callers see, and who guards the door. The logical
+// names are constants, so that a changed physical name is a replacement, which the
+// engine puts in order, and not a stranger that meets the old resource under its
+// name.
 func deploy(ctx *pulumi.Context, code packages) error {
 	s, err := settings.Load(ctx)
 	if err != nil {
@@ -104,11 +106,24 @@ func deploy(ctx *pulumi.Context, code packages) error {
 		return err
 	}
 
+	if err := guard(ctx, s, api); err != nil {
+		return err
+	}
+
 	export(ctx, s, granted, inference, api)
 	if jobs != nil {
 		exportJobs(ctx, jobs, api)
 	}
 	return nil
+}
+
+// guard puts the firewall in front of the API, where the stack has one.
+func guard(ctx *pulumi.Context, s *settings.Settings, api *gateway.Gateway) error {
+	if s.Firewall == nil {
+		return nil
+	}
+	_, err := firewall.New(ctx, "firewall", s.WebACL(api.StageArn))
+	return err
 }
 
 // model is what runs, and on what.
@@ -127,6 +142,7 @@ func model(s *settings.Settings, imageURI pulumi.StringInput, granted *roles.Rol
 		MemoryMB:               s.MemoryMB,
 		Accelerators:           s.Accelerators,
 		StartupTimeoutSeconds:  s.StartupTimeoutSeconds,
+		NetworkIsolation:       s.NetworkIsolation,
 		VPC:                    s.VPC(),
 		KMSKeyArn:              s.KMSKeyArn,
 	}

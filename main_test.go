@@ -185,6 +185,38 @@ func TestAPIWaitsForWhatAnswers(t *testing.T) {
 	}
 }
 
+// With a key of one's own, nothing is kept under another.
+func TestOwnKeyEncryptsAllThatIsKept(t *testing.T) {
+	const key = "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	graph, err := recorder.Run("prod", program(packaged), configured(t, "prod", values{"kmsKeyArn": key}), recorder.Preview)
+	require.NoError(t, err)
+	for token, input := range map[string]resource.PropertyKey{
+		"aws:cloudwatch/logGroup:LogGroup": "kmsKeyId",
+		"aws:sqs/queue:Queue":              "kmsMasterKeyId",
+		"aws:lambda/function:Function":     "kmsKeyArn",
+	} {
+		require.NotEmpty(t, graph.OfType(token))
+		for _, r := range graph.OfType(token) {
+			assert.Equal(t, resource.NewStringProperty(key), r.Inputs[input], "%s %s", token, r.Name)
+		}
+	}
+	encryption := graph.Only(t, "aws:dynamodb/table:Table").Inputs["serverSideEncryption"].ObjectValue()
+	assert.Equal(t, key, encryption["kmsKeyArn"].StringValue())
+	assert.Equal(t, key, graph.Only(t, "aws:cloudformation/stack:Stack").Inputs["parameters"].ObjectValue()["KmsKeyId"].StringValue())
+}
+
+func TestFirewallGuardsTheStage(t *testing.T) {
+	graph, err := recorder.Run("prod", program(packaged), configured(t, "prod", nil))
+	require.NoError(t, err)
+	association := graph.Only(t, "aws:wafv2/webAclAssociation:WebAclAssociation").Inputs
+	assert.Equal(t, "arn:aws:mock:::gateway", association["resourceArn"].StringValue(), "the stage's")
+	assert.Equal(t, "arn:aws:mock:::firewall", association["webAclArn"].StringValue())
+
+	open, err := recorder.Run("dev", program(packaged), configured(t, "dev", nil))
+	require.NoError(t, err)
+	assert.Empty(t, open.OfType("aws:wafv2/webAcl:WebAcl"))
+}
+
 func TestMissingFunctionsRegisterNothing(t *testing.T) {
 	folder := t.TempDir()
 	graph, err := recorder.Run("prod", program(built(folder)), configured(t, "prod", nil))

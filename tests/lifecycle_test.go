@@ -35,7 +35,7 @@ func TestLifecycle(t *testing.T) {
 	s.set("rateLimit", "10000")
 	s.set("burstLimit", "5000")
 	out := s.must("preview", "--policy-pack", s.pack())
-	assert.Contains(t, out, "+ 23 to create")
+	assert.Contains(t, out, "+ 39 to create")
 	assert.Empty(t, s.cloud.Resources(""), "a preview creates nothing")
 
 	s.up()
@@ -96,7 +96,11 @@ func testOutputs(t *testing.T, s *stack) {
 	assert.Equal(t, "arn:aws:iam::123456789012:role/music-mapping-api-local-gateway", outputs["apiGatewayRoleArn"])
 	assert.NotEmpty(t, outputs["apiKeyId"])
 	assert.Equal(t, "[secret]", outputs["apiKeyValue"])
-	assert.Len(t, outputs, 9)
+	assert.Equal(t, s.cloud.URL()+"/"+outputs["apiGatewayId"]+"/local/jobs", outputs["jobsUrl"])
+	assert.Equal(t, "https://sqs.ap-northeast-1.amazonaws.com/123456789012/music-mapping-api-local-jobs", outputs["jobsQueueUrl"])
+	assert.Equal(t, outputs["jobsQueueUrl"]+"-dead-letter", outputs["jobsDeadLetterQueueUrl"])
+	assert.Equal(t, "music-mapping-api-local-jobs", outputs["jobsTableName"])
+	assert.Len(t, outputs, 13)
 }
 
 // testSecret looks for the key in everything that a run leaves behind but the
@@ -106,7 +110,7 @@ func testSecret(t *testing.T, s *stack, key string) {
 	var seen, leaking []string
 	for _, dir := range []string{s.dir, filepath.Join(s.state, "logs")} {
 		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() {
+			if err != nil || !entry.Type().IsRegular() {
 				return err
 			}
 			seen = append(seen, entry.Name())

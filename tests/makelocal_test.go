@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -72,7 +73,7 @@ func TestMakeLocal(t *testing.T) {
 
 	out := sh(t, dir, "make local")
 	assert.Contains(t, out, `{"songs":[{"id":"1"`, "the model answered")
-	assert.Contains(t, out, "+ 23 created")
+	assert.Contains(t, out, "+ 39 created")
 	if _, err := os.Stat("/proc/self/cmdline"); err == nil {
 		assert.NotEmpty(t, processesOf(t, dir))
 	}
@@ -90,16 +91,19 @@ func TestMakeLocal(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, fs.FileMode(0o600), info.Mode().Perm())
 
-	assert.Contains(t, sh(t, dir, "make local"), "23 unchanged")
+	assert.Contains(t, sh(t, dir, ". .local/env && .bin/infer -job -within 2m model/request.json"), `{"songs":[{"id":"1"`, "a job is answered")
+
+	assert.Contains(t, sh(t, dir, "make local"), "39 unchanged")
 	for _, file := range []string{"Pulumi.local.yaml", "Pulumi.yaml"} {
 		assert.Equal(t, read(t, filepath.Join(built.root, file)), read(t, filepath.Join(dir, file)), "deploying changed a tracked file")
 	}
 
 	// The stacks for AWS take the same road, and must be known to be good
 	// before anybody tries them there.
-	for _, stack := range []string{"dev", "prod"} {
+	sh(t, dir, "make functions")
+	for stack, resources := range map[string]int{"dev": 23, "prod": 44} {
 		preview := sh(t, dir, ". .local/env && pulumi stack init "+stack+" && pulumi preview -s "+stack+" --policy-pack policies --non-interactive")
-		assert.Contains(t, preview, "+ 23 to create", stack)
+		assert.Contains(t, preview, fmt.Sprintf("+ %d to create", resources), stack)
 		assert.Contains(t, preview, "✅ scale-to-zero-inference", stack)
 	}
 

@@ -59,6 +59,7 @@ func TestPackStopsARouteWithoutKey(t *testing.T) {
 					Endpoint: gateway.SageMaker{EndpointName: "songs", InferenceComponentName: "songs"},
 				}},
 				CredentialsArn: "arn:aws:iam::123456789012:role/songs",
+				APIKeys:        []gateway.APIKey{{Name: "a", Enabled: true}},
 				RateLimit:      10, BurstLimit: 20, MonthlyQuota: 10_000, LogRetentionDays: 7,
 			}, options...)
 			return err

@@ -69,6 +69,12 @@ type Args struct {
 	// which copies are added. 0 means DefaultTargetConcurrency.
 	TargetConcurrency float64
 
+	// NetworkIsolation keeps the containers from any network: they can call
+	// nobody, not even in the VPC, and get no AWS credentials. Requests and logs
+	// still pass, since SageMaker carries them outside of the container (AWS
+	// re:Post, "How does my SageMaker container access Amazon S3 data and push
+	// logs to CloudWatch when I turn on network isolation?").
+	NetworkIsolation bool
 	// VPC connects the model's containers to a VPC. Optional.
 	VPC *VPC
 	// KMSKeyArn encrypts the instances' storage volumes. Optional; instance

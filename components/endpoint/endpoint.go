@@ -73,7 +73,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 // the old one.
 func newModel(ctx *pulumi.Context, args *Args, parent pulumi.ResourceOption) (*sagemaker.Model, error) {
 	modelArgs := &sagemaker.ModelArgs{
-		ExecutionRoleArn: args.ExecutionRoleArn,
+		ExecutionRoleArn:       args.ExecutionRoleArn,
+		EnableNetworkIsolation: pulumi.Bool(args.NetworkIsolation),
 		PrimaryContainer: &sagemaker.ModelPrimaryContainerArgs{
 			Image:       args.ImageURI.ToStringOutput(),
 			Environment: args.Environment,
@@ -106,6 +107,7 @@ func newStack(ctx *pulumi.Context, name string, args *Args, model *sagemaker.Mod
 		paramMemory:           number(args.MemoryMB),
 		paramMinInstances:     number(args.MinInstanceCount),
 		paramModelName:        model.Name,
+		paramIsolation:        pulumi.String(strconv.FormatBool(args.NetworkIsolation)),
 		paramStartupTimeout:   number(args.StartupTimeoutSeconds),
 	}
 	if args.Accelerators > 0 {

@@ -34,6 +34,7 @@ func args() *endpoint.Args {
 		CPUCores:               0.5,
 		MemoryMB:               1024,
 		StartupTimeoutSeconds:  600,
+		NetworkIsolation:       true,
 	}
 }
 
@@ -105,6 +106,22 @@ func TestEndpointVariantNamesNoModel(t *testing.T) {
 	assert.NotContains(t, config, "EndpointConfigName", "CloudFormation does not replace what has a custom name")
 	assert.Equal(t, true, resources["Endpoint"].Properties["RetainAllVariantProperties"])
 	assert.Equal(t, ref("ModelName"), resources["InferenceComponent"].Properties["Specification"].(map[string]any)["ModelName"])
+}
+
+// With components it is the configuration that counts, and the model says the
+// same.
+func TestEndpointIsolatesItsContainers(t *testing.T) {
+	for text, isolated := range map[string]bool{"true": true, "false": false} {
+		t.Run(text, func(t *testing.T) {
+			a := args()
+			a.NetworkIsolation = isolated
+			graph := run(t, a)
+			assert.Equal(t, isolated, graph.Only(t, modelToken).Inputs["enableNetworkIsolation"].BoolValue())
+			assert.Equal(t, text, graph.Only(t, stackToken).Inputs["parameters"].ObjectValue()["EnableNetworkIsolation"].StringValue())
+			config := templateOf(t, graph).Resources["EndpointConfig"].Properties
+			assert.Equal(t, ref("EnableNetworkIsolation"), config["EnableNetworkIsolation"])
+		})
+	}
 }
 
 func TestEndpointAlarmWakesOnOneRequest(t *testing.T) {

@@ -24,6 +24,7 @@ const (
 	paramComponentName     = "InferenceComponentName"
 	paramInitialInstances  = "InitialInstanceCount"
 	paramInstanceType      = "InstanceType"
+	paramIsolation         = "EnableNetworkIsolation"
 	paramKMSKeyID          = "KmsKeyId"
 	paramMaxInstances      = "MaxInstanceCount"
 	paramMemory            = "MemoryInMb"
@@ -71,10 +72,11 @@ type (
 	}
 
 	endpointConfig struct {
-		ExecutionRoleArn   ref
-		KmsKeyID           *ref `json:"KmsKeyId,omitempty"`
-		ProductionVariants []productionVariant
-		VpcConfig          *vpcConfig `json:",omitempty"`
+		ExecutionRoleArn       ref
+		EnableNetworkIsolation ref
+		KmsKeyID               *ref `json:"KmsKeyId,omitempty"`
+		ProductionVariants     []productionVariant
+		VpcConfig              *vpcConfig `json:",omitempty"`
 	}
 	productionVariant struct {
 		VariantName                                 string
@@ -141,6 +143,10 @@ type shape struct {
 func newTemplate(s shape) string {
 	config := endpointConfig{
 		ExecutionRoleArn: ref{paramExecutionRoleArn},
+		// The model says it, too. Of an endpoint with components, the
+		// configuration is where SageMaker takes it (CreateEndpointConfig in the
+		// SageMaker API reference; hashicorp/terraform-provider-aws#48738).
+		EnableNetworkIsolation: ref{paramIsolation},
 		ProductionVariants: []productionVariant{{
 			VariantName:          variantName,
 			InstanceType:         ref{paramInstanceType},
@@ -207,7 +213,7 @@ func newTemplate(s shape) string {
 func commonParameters() map[string]parameter {
 	parameters := map[string]parameter{}
 	for _, name := range []string{
-		paramEndpointName, paramExecutionRoleArn, paramComponentName, paramInstanceType, paramModelName,
+		paramEndpointName, paramExecutionRoleArn, paramComponentName, paramInstanceType, paramIsolation, paramModelName,
 	} {
 		parameters[name] = parameter{Type: "String"}
 	}

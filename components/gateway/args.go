@@ -36,6 +36,9 @@ type Args struct {
 	// fixed value, so there can be only one.
 	AllowOrigin string
 
+	// APIKeys are the keys that open the API, oldest first: one, or MaxAPIKeys
+	// while callers change over. At least one is enabled.
+	APIKeys []APIKey
 	// RateLimit is in requests per second and BurstLimit in requests, per key
 	// and for the stage as a whole.
 	RateLimit  float64
@@ -123,6 +126,9 @@ func (a *Args) validate() error {
 	}
 	if !slices.Contains(LogRetentionDays, a.LogRetentionDays) {
 		refuse("LogRetentionDays is %d; CloudWatch takes one of %v", a.LogRetentionDays, LogRetentionDays)
+	}
+	for _, problem := range keyProblems(a.APIKeys) {
+		refuse("%s", problem)
 	}
 	if len(a.Routes) == 0 {
 		refuse("Routes is empty; give at least one")

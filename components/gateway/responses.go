@@ -66,6 +66,7 @@ var gatewayErrors = map[string]answer{
 	"QUOTA_EXCEEDED":               {429, "QuotaExceeded", "The key's quota for this month is used up.", 0},
 	"THROTTLED":                    {429, "TooManyRequests", "Too many requests. Try again after the time in Retry-After.", retryAfterThrottle},
 	"UNSUPPORTED_MEDIA_TYPE":       {415, "UnsupportedMediaType", "Send the body as application/json.", 0},
+	"WAF_FILTERED":                 {403, "Blocked", "The API's firewall blocked the request.", 0},
 }
 
 // body is the error's JSON. Its text is constant but for the request's id,

@@ -78,9 +78,17 @@ type Args struct {
 	AllowOrigin string
 	// LogRetentionDays is one of gateway.LogRetentionDays.
 	LogRetentionDays int
+	// KMSKeyArn encrypts messages, rows, logs and the functions' environment.
+	// Optional: AWS's own keys do without. The key's policy has to let the roles
+	// decide, and CloudWatch Logs use it; see docs/kms.md.
+	KMSKeyArn string
 }
 
-var physicalName = regexp.MustCompile(`^[a-zA-Z0-9_-]{3,}$`)
+var (
+	physicalName = regexp.MustCompile(`^[a-zA-Z0-9_-]{3,}$`)
+	// An alias would do for SQS, and not for a role's policy.
+	kmsKeyArn = regexp.MustCompile(`^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
+)
 
 func (a *Args) workerTimeout() int {
 	return cmp.Or(a.WorkerTimeoutSeconds, DefaultWorkerTimeoutSeconds)
@@ -130,6 +138,9 @@ func (a *Args) validate() error {
 	}
 	if !slices.Contains(gateway.LogRetentionDays, a.LogRetentionDays) {
 		refuse("LogRetentionDays is %d; CloudWatch takes one of %v", a.LogRetentionDays, gateway.LogRetentionDays)
+	}
+	if a.KMSKeyArn != "" && !kmsKeyArn.MatchString(a.KMSKeyArn) {
+		refuse("KMSKeyArn is %q; give the ARN of a key, not of an alias, or leave it empty", a.KMSKeyArn)
 	}
 	return errors.Join(problems...)
 }

@@ -109,6 +109,7 @@ func newFunction(ctx *pulumi.Context, args *Args, f function, parent pulumi.Reso
 	group, err := cloudwatch.NewLogGroup(ctx, f.logical, &cloudwatch.LogGroupArgs{
 		Name:            pulumi.String(logGroup(f.physical)),
 		RetentionInDays: pulumi.Int(args.LogRetentionDays),
+		KmsKeyId:        args.key(),
 	}, parent)
 	if err != nil {
 		return nil, fmt.Errorf("log group %q: %w", f.logical, err)
@@ -124,6 +125,10 @@ func newFunction(ctx *pulumi.Context, args *Args, f function, parent pulumi.Reso
 		Timeout:       pulumi.Int(f.timeout),
 		TracingConfig: &lambda.FunctionTracingConfigArgs{Mode: pulumi.String("Active")},
 		Environment:   &lambda.FunctionEnvironmentArgs{Variables: f.environment},
+		// Lambda makes a grant on the key for itself, with the permissions of
+		// whoever deploys (Lambda developer guide, "Securing Lambda environment
+		// variables").
+		KmsKeyArn: args.key(),
 	}, parent, pulumi.DependsOn([]pulumi.Resource{policy, group}))
 	if err != nil {
 		return nil, fmt.Errorf("function %q: %w", f.logical, err)

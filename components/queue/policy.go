@@ -22,10 +22,9 @@ func submitPolicy(args *Args) iampolicy.Document {
 // event source mapping", execution role permissions).
 func workerPolicy(args *Args) iampolicy.Document {
 	component := args.Scope.InferenceComponent(args.InferenceComponentName)
+	table := args.Scope.Table(args.Name)
 	statements := append(basics(args, workerFunction(args.Name)),
-		iampolicy.Allow("Jobs", []string{
-			"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
-		}, []string{args.Scope.Table(args.Name)}),
+		iampolicy.Allow("Jobs", []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}, []string{table}),
 		iampolicy.Allow("Receive", []string{
 			"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
 		}, []string{args.Scope.Queue(args.Name)}),
@@ -36,9 +35,12 @@ func workerPolicy(args *Args) iampolicy.Document {
 		}),
 	)
 	if args.DirectWake {
-		statements = append(statements, iampolicy.Allow("Wake", []string{
-			"sagemaker:DescribeInferenceComponent", "sagemaker:UpdateInferenceComponentRuntimeConfig",
-		}, []string{component}))
+		// The row says who asked last, so that each wake is asked for once.
+		statements = append(statements,
+			iampolicy.Allow("AskOnce", []string{"dynamodb:PutItem"}, []string{table}),
+			iampolicy.Allow("Wake", []string{
+				"sagemaker:DescribeInferenceComponent", "sagemaker:UpdateInferenceComponentRuntimeConfig",
+			}, []string{component}))
 	}
 	return iampolicy.New(statements...)
 }
@@ -46,11 +48,24 @@ func workerPolicy(args *Args) iampolicy.Document {
 // basics are what every function needs. The log group is there already, so none
 // may create one.
 func basics(args *Args, function string) []iampolicy.Statement {
-	return []iampolicy.Statement{
+	statements := []iampolicy.Statement{
 		iampolicy.Allow("Logs", []string{"logs:CreateLogStream", "logs:PutLogEvents"},
 			[]string{args.Scope.LogGroup(logGroup(function)) + ":*"}),
 		// X-Ray's actions take no resource (service authorization reference,
 		// "Actions, resources, and condition keys for AWS X-Ray").
 		iampolicy.Allow("Traces", []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, []string{"*"}),
 	}
+	if args.KMSKeyArn != "" {
+		statements = append(statements, keyStatement(args.KMSKeyArn))
+	}
+	return statements
+}
+
+// keyStatement is what SQS and DynamoDB do with the key in a role's name: both
+// functions send messages, which takes both actions, and receiving and the table
+// take Decrypt only (SQS developer guide, "Amazon SQS Key management"; DynamoDB
+// developer guide, "DynamoDB encryption at rest usage notes"). Logs and
+// environment are encrypted by their services for themselves.
+func keyStatement(key string) iampolicy.Statement {
+	return iampolicy.Allow("Key", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{key})
 }

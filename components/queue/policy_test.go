@@ -19,6 +19,7 @@ const (
 	endpoint  = "arn:aws:sagemaker" + inAccount + "endpoint/songs-endpoint-dev"
 	component = "arn:aws:sagemaker" + inAccount + "inference-component/songs-dev"
 	logs      = "arn:aws:logs" + inAccount + "log-group:/aws/lambda/songs-jobs-"
+	ownKey    = "arn:aws:kms" + inAccount + "key/1234abcd-12ab-34cd-56ef-1234567890ab"
 )
 
 // rule is a statement's actions and the resources that they are for.
@@ -39,10 +40,11 @@ func TestRolesNameExactlyWhatTheyTouch(t *testing.T) {
 	worker := map[string]rule{
 		"Logs":    {write, []string{logs + "worker:*"}},
 		"Traces":  traces,
-		"Jobs":    {[]string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}, []string{table}},
+		"Jobs":    {[]string{"dynamodb:GetItem", "dynamodb:UpdateItem"}, []string{table}},
 		"Receive": {[]string{"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}, []string{jobsQueue}},
 		"GiveUp":  {[]string{"sqs:SendMessage"}, []string{jobsQueue + "-dead-letter"}},
 		"Invoke":  {[]string{"sagemaker:InvokeEndpoint"}, []string{endpoint, component}},
+		"AskOnce": {[]string{"dynamodb:PutItem"}, []string{table}},
 		"Wake":    {[]string{"sagemaker:DescribeInferenceComponent", "sagemaker:UpdateInferenceComponentRuntimeConfig"}, []string{component}},
 	}
 	for name, options := range map[string][]recorder.Option{"update": nil, "preview": {recorder.Preview}} {
@@ -68,7 +70,19 @@ func rulesOf(t *testing.T, graph *recorder.Graph, name string) map[string]rule {
 func TestWorkerWakesOnlyWhereAsked(t *testing.T) {
 	a := args()
 	a.DirectWake = false
-	assert.NotContains(t, rulesOf(t, run(t, a), "jobs-worker"), "Wake")
+	rules := rulesOf(t, run(t, a), "jobs-worker")
+	assert.NotContains(t, rules, "Wake")
+	assert.NotContains(t, rules, "AskOnce")
+}
+
+func TestRolesUseTheKeyOnlyWhereThereIsOne(t *testing.T) {
+	a := args()
+	a.KMSKeyArn = ownKey
+	graph := run(t, a)
+	for _, role := range []string{"jobs-submit", "jobs-worker"} {
+		assert.NotContains(t, rulesOf(t, run(t, args()), role), "Key")
+		assert.Equal(t, rule{[]string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{ownKey}}, rulesOf(t, graph, role)["Key"])
+	}
 }
 
 func TestOnlyLambdaAssumesTheRoles(t *testing.T) {

@@ -3,6 +3,7 @@
 package queue
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -36,9 +37,9 @@ const (
 	secondsPerHour = 3600
 )
 
-// sqsKey is AWS's own KMS key for SQS. Its policy lets everybody use it who may
-// use the queue, so the roles need no KMS actions (SQS developer guide, "Amazon
-// SQS Key management").
+// sqsKey is AWS's own KMS key for SQS, for a queue without a key of ours. Its
+// policy lets everybody use it who may use the queue, so the roles need no KMS
+// actions (SQS developer guide, "Amazon SQS Key management").
 const sqsKey = "alias/aws/sqs"
 
 // Queue is the created queue.
@@ -106,7 +107,7 @@ func deadLetterName(args *Args) string { return args.Name + deadLetterSuffix }
 func newQueues(ctx *pulumi.Context, name string, args *Args, parent pulumi.ResourceOption) (*queues, error) {
 	deadLetter, err := newQueue(ctx, name+deadLetterSuffix, &sqs.QueueArgs{
 		Name:                    pulumi.String(deadLetterName(args)),
-		KmsMasterKeyId:          pulumi.String(sqsKey),
+		KmsMasterKeyId:          pulumi.String(cmp.Or(args.KMSKeyArn, sqsKey)),
 		MaxMessageSize:          pulumi.Int(maxMessageSize),
 		MessageRetentionSeconds: pulumi.Int(deadLetterRetention),
 	}, args.Scope.Queue(deadLetterName(args)), parent)
@@ -115,7 +116,7 @@ func newQueues(ctx *pulumi.Context, name string, args *Args, parent pulumi.Resou
 	}
 	jobs, err := newQueue(ctx, name, &sqs.QueueArgs{
 		Name:                     pulumi.String(args.Name),
-		KmsMasterKeyId:           pulumi.String(sqsKey),
+		KmsMasterKeyId:           pulumi.String(cmp.Or(args.KMSKeyArn, sqsKey)),
 		MaxMessageSize:           pulumi.Int(maxMessageSize),
 		MessageRetentionSeconds:  pulumi.Int(max(minRetention, args.JobTTLHours*secondsPerHour)),
 		VisibilityTimeoutSeconds: pulumi.Int(visibilityFactor * args.workerTimeout()),
@@ -157,10 +158,10 @@ func newQueue(ctx *pulumi.Context, name string, args *sqs.QueueArgs, queueArn st
 	return queue, nil
 }
 
-// newTable creates the table of jobs. It is encrypted with AWS's own KMS key for
-// DynamoDB, which takes no KMS actions of the roles either: its policy allows
-// what comes through DynamoDB (DynamoDB developer guide, "DynamoDB encryption at
-// rest").
+// newTable creates the table of jobs. Without a key of ours it is encrypted with
+// AWS's own KMS key for DynamoDB, which takes no KMS actions of the roles either:
+// its policy allows what comes through DynamoDB (DynamoDB developer guide,
+// "DynamoDB encryption at rest").
 func newTable(ctx *pulumi.Context, name string, args *Args, parent pulumi.ResourceOption) (*dynamodb.Table, error) {
 	table, err := dynamodb.NewTable(ctx, name, &dynamodb.TableArgs{
 		Name:        pulumi.String(args.Name),
@@ -170,7 +171,7 @@ func newTable(ctx *pulumi.Context, name string, args *Args, parent pulumi.Resour
 			&dynamodb.TableAttributeArgs{Name: pulumi.String("id"), Type: pulumi.String("S")},
 		},
 		Ttl:                       &dynamodb.TableTtlArgs{AttributeName: pulumi.String("expiresAt"), Enabled: pulumi.Bool(true)},
-		ServerSideEncryption:      &dynamodb.TableServerSideEncryptionArgs{Enabled: pulumi.Bool(true)},
+		ServerSideEncryption:      &dynamodb.TableServerSideEncryptionArgs{Enabled: pulumi.Bool(true), KmsKeyArn: args.key()},
 		PointInTimeRecovery:       &dynamodb.TablePointInTimeRecoveryArgs{Enabled: pulumi.Bool(args.PointInTimeRecovery)},
 		DeletionProtectionEnabled: pulumi.Bool(args.DeletionProtection),
 	}, parent)
@@ -178,6 +179,14 @@ func newTable(ctx *pulumi.Context, name string, args *Args, parent pulumi.Resour
 		return nil, fmt.Errorf("table %q: %w", name, err)
 	}
 	return table, nil
+}
+
+// key is the key as resources take it, or nil for AWS's own.
+func (a *Args) key() pulumi.StringPtrInput {
+	if a.KMSKeyArn == "" {
+		return nil
+	}
+	return pulumi.StringPtr(a.KMSKeyArn)
 }
 
 func marshal(policy map[string]any) pulumi.String {

@@ -134,6 +134,35 @@ func TestQueuesRefusePlainHTTP(t *testing.T) {
 	}
 }
 
+// One key for everything that is kept, where there is one.
+func TestOwnKey(t *testing.T) {
+	plain := run(t, args())
+	for token, input := range map[string]resource.PropertyKey{functionToken: "kmsKeyArn", groupToken: "kmsKeyId"} {
+		for _, r := range plain.OfType(token) {
+			assert.NotContains(t, r.Inputs, input, "AWS's own key is not named")
+		}
+	}
+	assert.NotContains(t, plain.Only(t, tableToken).Inputs["serverSideEncryption"].ObjectValue(), resource.PropertyKey("kmsKeyArn"))
+
+	a := args()
+	a.KMSKeyArn = ownKey
+	for name, options := range map[string][]recorder.Option{"update": nil, "preview": {recorder.Preview}} {
+		t.Run(name, func(t *testing.T) {
+			graph := run(t, a, options...)
+			for token, input := range map[string]resource.PropertyKey{
+				queueToken: "kmsMasterKeyId", functionToken: "kmsKeyArn", groupToken: "kmsKeyId",
+			} {
+				require.Len(t, graph.OfType(token), 2)
+				for _, r := range graph.OfType(token) {
+					assert.Equal(t, ownKey, r.Inputs[input].StringValue(), "%s %s", token, r.Name)
+				}
+			}
+			encryption := graph.Only(t, tableToken).Inputs["serverSideEncryption"].ObjectValue()
+			assert.Equal(t, map[string]any{"enabled": true, "kmsKeyArn": ownKey}, encryption.Mappable())
+		})
+	}
+}
+
 func TestTable(t *testing.T) {
 	for name, kept := range map[string]bool{"to come and go": false, "to be kept": true} {
 		t.Run(name, func(t *testing.T) {
@@ -246,6 +275,7 @@ func TestQueueRefusesBadArgs(t *testing.T) {
 		"too long kept": {change(func(a *queue.Args) { a.JobTTLHours = 337 }), []string{"from 1 to 336"}},
 		"two origins":   {change(func(a *queue.Args) { a.AllowOrigin = "https://a.example,https://b.example" }), []string{"AllowOrigin"}},
 		"retention":     {change(func(a *queue.Args) { a.LogRetentionDays = 2 }), []string{"LogRetentionDays"}},
+		"key's alias":   {change(func(a *queue.Args) { a.KMSKeyArn = "alias/jobs" }), []string{"KMSKeyArn"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph, err := recorder.Run("dev", func(ctx *pulumi.Context) error {
@@ -282,6 +312,7 @@ func TestRoutesAreAnAPI(t *testing.T) {
 	scope := args().Scope
 	doc, err := gateway.Document(&gateway.Args{
 		Scope: scope, APIName: "songs", StageName: "dev", AllowOrigin: "*", CredentialsArn: scope.Role("songs"),
+		APIKeys:   []gateway.APIKey{{Name: "a", Enabled: true}},
 		RateLimit: 10, BurstLimit: 20, MonthlyQuota: 100, LogRetentionDays: 7,
 		Routes: queue.Routes(scope.Function(queue.SubmitFunction("songs-jobs")), schema),
 	})

@@ -37,6 +37,8 @@ type Resource struct {
 	DependsOn []string
 	// Retained says that the resource outlives the stack.
 	Retained bool
+	// DeletedFirst says that a replacement is created after the old one is gone.
+	DeletedFirst bool
 	// CreateTimeout is as the program gave it, such as "120m".
 	CreateTimeout string
 }
@@ -96,6 +98,7 @@ func (g *Graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		recorded.Secrets = rpc.GetAdditionalSecretOutputs()
 		recorded.DependsOn = rpc.GetDependencies()
 		recorded.Retained = rpc.GetRetainOnDelete()
+		recorded.DeletedFirst = rpc.GetDeleteBeforeReplace()
 		recorded.CreateTimeout = rpc.GetCustomTimeouts().GetCreate()
 	}
 	g.Resources = append(g.Resources, recorded)

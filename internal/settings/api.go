@@ -33,10 +33,12 @@ func (s *Settings) API(scope arn.Scope) *gateway.Args {
 		Routes:           routes,
 		CredentialsArn:   scope.Role(s.GatewayRoleName),
 		AllowOrigin:      s.AllowOrigin,
+		APIKeys:          s.APIKeys,
 		RateLimit:        s.RateLimit,
 		BurstLimit:       s.BurstLimit,
 		MonthlyQuota:     s.MonthlyQuota,
 		LogRetentionDays: s.LogRetentionDays,
+		LogKMSKeyArn:     s.logKey(),
 		ManageAccount:    s.ManageAccount,
 	}
 }

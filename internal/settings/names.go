@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"scaletozero/components/endpoint"
+	"scaletozero/components/firewall"
 	"scaletozero/components/gateway"
 	"scaletozero/components/queue"
 )
@@ -44,6 +45,9 @@ func (r *reader) names(s *Settings) {
 	s.GatewayRoleName = r.physical("apiName", api, s.Stack, "-gateway", maxRoleName)
 	if s.Queue != nil {
 		s.Queue.Name = r.physical("apiName", api, s.Stack, "-jobs", queue.MaxNameLength)
+	}
+	if s.Firewall != nil {
+		s.Firewall.Name = r.physical("apiName", api, s.Stack, "", firewall.MaxNameLength)
 	}
 }
 

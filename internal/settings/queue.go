@@ -102,5 +102,6 @@ func (s *Settings) Jobs(scope arn.Scope, submit, worker pulumi.Archive) *queue.A
 		DeletionProtection:     s.Queue.DeletionProtection,
 		AllowOrigin:            s.AllowOrigin,
 		LogRetentionDays:       s.LogRetentionDays,
+		KMSKeyArn:              s.KMSKeyArn,
 	}
 }

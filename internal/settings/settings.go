@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"scaletozero/components/endpoint"
+	"scaletozero/components/gateway"
 )
 
 // Settings is a stack's configuration. The names are physical: they carry the
@@ -49,11 +50,15 @@ type Settings struct {
 	SecretEnvironment bool
 	SubnetIDs         []string
 	SecurityGroupIDs  []string
-	KMSKeyArn         string
+	// NetworkIsolation keeps the model's containers from any network.
+	NetworkIsolation bool
+	// KMSKeyArn encrypts what is kept; empty for AWS's own keys.
+	KMSKeyArn string
 
 	RoutePath     string
 	RequestSchema *openapi3.Schema
 	AllowOrigin   string
+	APIKeys       []gateway.APIKey
 	RateLimit     float64
 	BurstLimit    int
 	MonthlyQuota  int
@@ -61,8 +66,9 @@ type Settings struct {
 	LogRetentionDays int
 	ManageAccount    bool
 
-	// Queue is nil where the stack has none.
-	Queue *Queue
+	// Queue and Firewall are nil where the stack has none.
+	Queue    *Queue
+	Firewall *Firewall
 }
 
 // Source reads one configuration value as Pulumi hands it to a program: text,
@@ -117,6 +123,7 @@ func Parse(stack string, source Source) (*Settings, error) {
 		Environment:      r.environment("environment"),
 		SubnetIDs:        r.list("subnetIds", subnetID, "a subnet id such as subnet-0a1b2c3d"),
 		SecurityGroupIDs: r.list("securityGroupIds", securityGroupID, "a security group id such as sg-0a1b2c3d"),
+		NetworkIsolation: r.boolean("networkIsolation", true),
 		KMSKeyArn:        r.text("kmsKeyArn", "", kmsKeyArn, "the ARN of a KMS key"),
 
 		RateLimit:    r.number("rateLimit", 10, minRate, maxRate),
@@ -126,13 +133,14 @@ func Parse(stack string, source Source) (*Settings, error) {
 		ManageAccount: r.boolean("manageApiGatewayAccount", false),
 	}
 	r.gateway(s)
+	s.APIKeys = r.apiKeys()
 	r.image(s)
 	r.queue(s)
+	r.firewall(s)
 	r.names(s)
 	r.together(s)
-	if len(r.problems) > 0 {
-		return nil, fmt.Errorf("the configuration of stack %s has %s:\n  - %w",
-			stack, count(len(r.problems)), joined(r.problems))
+	if err := r.refusal(stack); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -187,6 +195,7 @@ func (s *Settings) VPC() *endpoint.VPC {
 
 // together checks what no key can say alone.
 func (r *reader) together(s *Settings) {
+	r.keyRegion(s)
 	if s.MinInstanceCount > s.MaxInstanceCount {
 		r.refuse("minInstanceCount", s.MinInstanceCount, fmt.Sprintf("at most maxInstanceCount (%d)", s.MaxInstanceCount), "minInstanceCount 0")
 	}
@@ -198,6 +207,14 @@ func (r *reader) together(s *Settings) {
 		r.problems = append(r.problems, "subnetIds and securityGroupIds: one is set and the other is not; "+
 			"a VPC needs both; set them with `pulumi config set --path 'subnetIds[0]' subnet-…` and `pulumi config set --path 'securityGroupIds[0]' sg-…`")
 	}
+}
+
+// refusal is all that is wrong with the stack's configuration, or nil.
+func (r *reader) refusal(stack string) error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the configuration of stack %s has %s:\n  - %w", stack, count(len(r.problems)), joined(r.problems))
 }
 
 func count(n int) string {

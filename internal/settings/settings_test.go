@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaletozero/components/arn"
+	"scaletozero/components/gateway"
 	"scaletozero/internal/settings"
 )
 
@@ -54,6 +55,7 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, "music-mapping-api-dev-gateway", s.GatewayRoleName)
 	assert.Equal(t, []int{0, 1, 3}, []int{s.MinInstanceCount, s.InitialInstanceCount, s.MaxInstanceCount})
 	assert.Equal(t, 3600, s.StartupTimeoutSeconds)
+	assert.Equal(t, []gateway.APIKey{{Name: "a", Enabled: true}}, s.APIKeys)
 	assert.Equal(t, []any{10.0, 20, 10_000}, []any{s.RateLimit, s.BurstLimit, s.MonthlyQuota})
 	assert.Equal(t, []string{"123456789012", "team/songs"}, []string{s.ImageAccount, s.ImageRepository})
 	assert.Equal(t, "linux/amd64", s.Platform())
@@ -99,12 +101,12 @@ func TestProjectFileDeclaresTheDefaults(t *testing.T) {
 			}
 		}
 	}
-	// The queue's defaults show only where there is one.
-	assert.Equal(t, "false", declared["queueEnabled"])
-	declared["queueEnabled"] = "true"
+	// The defaults of queue and firewall show only where there is one.
+	assert.Equal(t, []string{"false", "false"}, []string{declared["queueEnabled"], declared["wafEnabled"]})
+	declared["queueEnabled"], declared["wafEnabled"] = "true", "true"
 	fromFile, err := settings.Parse("prod", declared.Source)
 	require.NoError(t, err)
-	byProgram, err := settings.Parse("prod", values{"imageUri": image, "queueEnabled": "true"}.Source)
+	byProgram, err := settings.Parse("prod", values{"imageUri": image, "queueEnabled": "true", "wafEnabled": "true"}.Source)
 	require.NoError(t, err)
 	// An empty map and no map are the same environment.
 	assert.Empty(t, fromFile.Environment)
@@ -184,6 +186,13 @@ func TestAccepted(t *testing.T) {
 		"the jobs' path without jobs": {values{"routePath": "/jobs"}, func(t *testing.T, s *settings.Settings) {
 			assert.Equal(t, "/jobs", s.RoutePath)
 		}},
+		"two keys": {values{"apiKeys": `["a","b"]`, "disabledApiKeys": `[]`}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, []gateway.APIKey{{Name: "a", Enabled: true}, {Name: "b", Enabled: true}}, s.APIKeys)
+			assert.Equal(t, s.APIKeys, s.API(arn.Scope{}).APIKeys)
+		}},
+		"the old key disabled": {values{"apiKeys": `["a","b"]`, "disabledApiKeys": `["a"]`}, func(t *testing.T, s *settings.Settings) {
+			assert.Equal(t, []gateway.APIKey{{Name: "a"}, {Name: "b", Enabled: true}}, s.APIKeys)
+		}},
 		// The pack refuses it, not the program: other teams may want it.
 		"one instance stays": {values{"minInstanceCount": "1"}, func(t *testing.T, s *settings.Settings) {
 			assert.Equal(t, 1, s.MinInstanceCount)
@@ -247,6 +256,14 @@ func TestRefused(t *testing.T) {
 		"rate":                 {values{"rateLimit": "0"}, "rateLimit"},
 		"burst":                {values{"burstLimit": "0"}, "burstLimit"},
 		"quota":                {values{"monthlyQuota": "0"}, "monthlyQuota"},
+		"keys not a list":      {values{"apiKeys": "a"}, "a list"},
+		"key's name":           {values{"apiKeys": `["A"]`}, "apiKeys[0]"},
+		"no key":               {values{"apiKeys": "[]"}, "one name, or 2"},
+		"three keys":           {values{"apiKeys": `["a","b","c"]`}, "apiKeys is [a b c]"},
+		"one key twice":        {values{"apiKeys": `["a","a"]`}, "different"},
+		"disabled, not there":  {values{"disabledApiKeys": `["b"]`}, "one of apiKeys (a)"},
+		"disabled, not a list": {values{"disabledApiKeys": "b"}, "disabledApiKeys"},
+		"all keys disabled":    {values{"apiKeys": `["a","b"]`, "disabledApiKeys": `["b","a"]`}, "one key must work"},
 		"retention":            {values{"logRetentionDays": "2"}, "retention times"},
 		"schema not there":     {values{"requestSchema": "no.json"}, "requestSchema"},
 		"schema not a schema":  {values{"requestSchema": "README.md"}, "requestSchema"},
@@ -270,6 +287,15 @@ func TestRefused(t *testing.T) {
 			assert.ErrorContains(t, err, "pulumi config", "the way out is a command")
 		})
 	}
+}
+
+// What rotates the keys must work on a stack whose image is somebody else's care.
+func TestAPIKeysAlone(t *testing.T) {
+	keys, err := settings.APIKeys("dev", values{"apiKeys": `["a","b"]`, "disabledApiKeys": `["a"]`}.Source)
+	require.NoError(t, err)
+	assert.Equal(t, []gateway.APIKey{{Name: "a"}, {Name: "b", Enabled: true}}, keys)
+	_, err = settings.APIKeys("dev", values{"apiKeys": `[]`, "disabledApiKeys": `["a"]`}.Source)
+	assert.ErrorContains(t, err, "the configuration of stack dev has 2 problems")
 }
 
 func TestAllProblemsAtOnce(t *testing.T) {

@@ -303,8 +303,7 @@ func TestAnItemHas400KilobytesAtMost(t *testing.T) {
 func TestExpiredItemsGoInTheEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		go w.Run(t.Context())
-		// Functions write it, and those live on the wall clock.
-		soon := int(time.Now().Add(time.Hour).Unix())
+		soon := int(time.Now().Add(time.Hour).Unix()) // On the wall clock, like the functions.
 		const wall = 60 // AWS time passes so much faster here.
 		w.put(values{"id": "a", "expiresAt": soon})
 		w.put(values{"id": "b"})

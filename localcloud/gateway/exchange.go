@@ -61,8 +61,9 @@ type failure struct {
 	status int
 }
 
-// answer runs the request through API Gateway's order: route, key, throttle and
-// quota, request validation, integration. A failure becomes a gateway response.
+// answer runs the request through API Gateway's order: firewall, route, key,
+// throttle and quota, request validation, integration. A failure becomes a gateway
+// response.
 func (x *exchange) answer() *answer {
 	if x.deployment == nil {
 		x.failure = &failure{response: accessDenied}
@@ -77,6 +78,9 @@ func (x *exchange) answer() *answer {
 }
 
 func (x *exchange) run() (*answer, *failure) {
+	if blocked := x.filter(); blocked != nil {
+		return nil, blocked
+	}
 	x.method = x.deployment.API.match(x.request.Method, x.path)
 	if x.method == nil {
 		return nil, &failure{response: missingAuthenticationToken}

@@ -15,7 +15,7 @@
 // real time, and with them all that limits or measures a single request: the
 // integration's timeout (29 s by default) and every latency.
 //
-// What throttles and quotas have counted is kept in memory. It survives new
+// What throttles, quotas and firewalls have counted is kept in memory. It survives new
 // deployments of a stage and changes to plans and keys, and is gone when the
 // local cloud ends.
 package gateway
@@ -60,6 +60,9 @@ type Stage struct {
 	// method has a bucket of its own. They are named as in "infer/POST", and the
 	// default for all methods "*/*". A limit less than 0 means the account's.
 	Throttles map[string]Throttle
+	// RateRules are those of the firewall in front of the stage. Its other rules are
+	// not known here: nothing looks into a request for attacks.
+	RateRules []RateRule
 	// AccessLogFormat is the stage's format: text with $context variables. An
 	// unknown variable, or one without a value, is logged as "-".
 	AccessLogFormat string
@@ -92,6 +95,8 @@ type Gateway struct {
 	options Options
 	meters  meters
 	account *rate.Limiter
+	// addresses is what the firewalls have counted.
+	addresses addresses
 
 	mu     sync.RWMutex
 	stages map[stageID]*deployment
@@ -114,10 +119,11 @@ type deployment struct {
 func New(options Options) *Gateway {
 	options.Services = maps.Clone(options.Services)
 	return &Gateway{
-		options: options,
-		meters:  meters{buckets: map[bucketID]*rate.Limiter{}, usage: map[usageID]*usage{}},
-		account: rate.NewLimiter(rate.Limit(AccountThrottle.RateLimit), AccountThrottle.BurstLimit),
-		stages:  map[stageID]*deployment{},
+		options:   options,
+		meters:    meters{buckets: map[bucketID]*rate.Limiter{}, usage: map[usageID]*usage{}},
+		account:   rate.NewLimiter(rate.Limit(AccountThrottle.RateLimit), AccountThrottle.BurstLimit),
+		stages:    map[stageID]*deployment{},
+		addresses: addresses{times: map[addressID][]time.Time{}},
 	}
 }
 

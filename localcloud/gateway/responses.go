@@ -26,6 +26,7 @@ const (
 	requestTooLarge            responseType = "REQUEST_TOO_LARGE"
 	throttled                  responseType = "THROTTLED"
 	unsupportedMediaType       responseType = "UNSUPPORTED_MEDIA_TYPE"
+	wafFiltered                responseType = "WAF_FILTERED"
 )
 
 // standardResponses are the types with AWS's status and message. A type without
@@ -55,7 +56,7 @@ var standardResponses = map[responseType]struct {
 	throttled:                        {429, "Too Many Requests", "TooManyRequestsException"},
 	"UNAUTHORIZED":                   {status: 401},
 	unsupportedMediaType:             {415, "Unsupported Media Type", "UnsupportedMediaTypeException"},
-	"WAF_FILTERED":                   {status: 403},
+	wafFiltered:                      {403, "Forbidden", "ForbiddenException"},
 }
 
 // defaultTemplate is the body of a gateway response that has no template.

@@ -70,6 +70,13 @@ func TestDiff(t *testing.T) {
 			false,
 		},
 		{
+			"an API key keeps its value under another name", provider.TypeAPIKey,
+			props{"name": "a"},
+			props{"name": "b", "enabled": false},
+			map[string]pulumirpc.PropertyDiff_Kind{"name": updated, "enabled": updated},
+			false,
+		},
+		{
 			"a stage moves to another deployment in place", provider.TypeStage,
 			props{"restApi": "a", "stageName": "s", "deployment": "1"},
 			props{"restApi": "a", "stageName": "s", "deployment": "2"},

@@ -84,6 +84,9 @@ const (
 	TypeTable                = "aws:dynamodb/table:Table"
 	TypeFunction             = "aws:lambda/function:Function"
 	TypeEventSourceMapping   = "aws:lambda/eventSourceMapping:EventSourceMapping"
+	TypeWebACL               = "aws:wafv2/webAcl:WebAcl"
+	TypeWebACLAssociation    = "aws:wafv2/webAclAssociation:WebAclAssociation"
+	TypeWebACLLogging        = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
 )
 
 var kinds = map[string]*kind{
@@ -114,6 +117,9 @@ var kinds = map[string]*kind{
 	TypeTable:                tableKind,
 	TypeFunction:             functionKind,
 	TypeEventSourceMapping:   eventSourceMappingKind,
+	TypeWebACL:               webACLKind,
+	TypeWebACLAssociation:    webACLAssociationKind,
+	TypeWebACLLogging:        webACLLoggingKind,
 }
 
 // Types lists the type tokens that the local cloud implements.

@@ -102,6 +102,10 @@ var deploymentKind = &kind{
 	},
 }
 
+func stageARN(r *Resource) string {
+	return gatewayARN(r, "/restapis/"+r.Inputs.text("restApi")+"/stages/"+r.Inputs.text("stageName"))
+}
+
 var stageName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
 
 var stageKind = &kind{
@@ -128,7 +132,7 @@ var stageKind = &kind{
 	outputs: func(s *Server, r *Resource) Properties {
 		path := r.Inputs.text("restApi") + "/" + r.Inputs.text("stageName")
 		return Properties{
-			"arn":          gatewayARN(r, "/restapis/"+r.Inputs.text("restApi")+"/stages/"+r.Inputs.text("stageName")),
+			"arn":          stageARN(r),
 			"executionArn": executionARN(r, path),
 			// On AWS this is https://API.execute-api.REGION.amazonaws.com/STAGE; here it is where the stage is served.
 			"invokeUrl": s.options.URL + "/" + path,
@@ -171,7 +175,7 @@ var apiKeyKind = &kind{
 	inputs:    schemaOf(&apigateway.ApiKeyArgs{}),
 	nameLimit: 1024,
 	defaults:  Properties{"description": "Managed by Pulumi", "enabled": true},
-	replaceOn: []string{"name", "value"},
+	replaceOn: []string{"value"},
 	rules:     map[string]rule{"value": lengthBetween(20, 128)},
 	identity:  []string{"value"},
 	secret:    []string{"value"},

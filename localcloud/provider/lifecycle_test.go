@@ -16,6 +16,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lambda"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sagemaker"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/wafv2"
 	"github.com/pulumi/pulumi-docker-build/sdk/go/dockerbuild"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -37,6 +38,7 @@ var sdkTypes = map[string]any{
 	provider.TypeScheduledAction: appautoscaling.ScheduledAction{}, provider.TypeAccount: apigateway.Account{}, provider.TypeImage: dockerbuild.Image{},
 	provider.TypeQueue: sqs.Queue{}, provider.TypeQueuePolicy: sqs.QueuePolicy{}, provider.TypeRedriveAllowPolicy: sqs.RedriveAllowPolicy{}, provider.TypeTable: dynamodb.Table{},
 	provider.TypeFunction: lambda.Function{}, provider.TypeEventSourceMapping: lambda.EventSourceMapping{},
+	provider.TypeWebACL: wafv2.WebAcl{}, provider.TypeWebACLAssociation: wafv2.WebAclAssociation{}, provider.TypeWebACLLogging: wafv2.WebAclLoggingConfiguration{},
 }
 
 // outputFields are the names of the type's outputs in the SDK.

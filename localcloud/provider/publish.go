@@ -25,7 +25,7 @@ func (s *Server) commit(old, next *Resource) error {
 	}
 	show := func() error { return nil }
 	switch token := cmp.Or(next, old).Type; {
-	case strings.HasPrefix(token, "aws:apigateway/"):
+	case strings.HasPrefix(token, "aws:apigateway/"), strings.HasPrefix(token, "aws:wafv2/"):
 		show = s.publish
 	case scales(token):
 		show = s.registerScaling
@@ -76,7 +76,7 @@ func (s *Server) servedStage(place publishedStage, stage *Resource) (gateway.Sta
 	if err != nil {
 		return gateway.Stage{}, fmt.Errorf("the snapshot of deployment %s: %w", deployment.ID, err)
 	}
-	served := gateway.Stage{API: api, Throttles: s.throttlesFor(place)}
+	served := gateway.Stage{API: api, Throttles: s.throttlesFor(place), RateRules: s.rateRulesFor(stage)}
 	if restAPI := s.store.Find(TypeRestAPI, place.api, ""); restAPI != nil {
 		served.Name = restAPI.Inputs.text("name")
 	}

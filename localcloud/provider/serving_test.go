@@ -111,6 +111,25 @@ func TestKeysWorkOnceAPlanCoversTheStage(t *testing.T) {
 	assert.Equal(t, 403, c.get(url, value))
 }
 
+// A plan has two keys while callers change over from one to the other.
+func TestAPlanServesTwoKeys(t *testing.T) {
+	c := newCloud(t)
+	w := newWorld(c, provider.TypeUsagePlanKey)
+	url, old := c.text(w[provider.TypeStage], "invokeUrl")+"/a", w[provider.TypeAPIKey]
+	second := c.create(provider.TypeAPIKey, props{"name": "second"})
+	c.create(provider.TypeUsagePlanKey, props{"keyId": second.id, "keyType": "API_KEY", "usagePlanId": w[provider.TypeUsagePlan].id})
+	value, secondValue := c.text(old, "value"), c.text(second, "value")
+	require.NotEqual(t, value, secondValue)
+	assert.Equal(t, []int{204, 204}, []int{c.get(url, value), c.get(url, secondValue)})
+
+	disabled, err := c.update(old, recheck(c, old, props{"enabled": false}))
+	require.NoError(t, err)
+	assert.Equal(t, []int{403, 204}, []int{c.get(url, value), c.get(url, secondValue)})
+	require.NoError(t, c.delete(w[provider.TypeUsagePlanKey]))
+	require.NoError(t, c.delete(disabled))
+	assert.Equal(t, []int{403, 204}, []int{c.get(url, value), c.get(url, secondValue)})
+}
+
 func TestStateSurvivesARestart(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state.json")
 	before := openCloud(t, state)

@@ -133,7 +133,7 @@ func specifications(t *testing.T) []specification {
 		{provider.TypeMetricAlarm, func(world) props {
 			return props{"comparisonOperator": "GreaterThanOrEqualToThreshold", "evaluationPeriods": 1, "threshold": 1}
 		}, props{"threshold": 2}, props{"name": "other"}},
-		{provider.TypeLogGroup, func(world) props { return props{} }, props{"retentionInDays": 30}, props{"name": "/other"}},
+		{provider.TypeLogGroup, func(world) props { return props{"name": "aws-waf-logs-it"} }, props{"retentionInDays": 30}, props{"name": "/other"}},
 		{provider.TypeRestAPI, func(world) props { return props{"body": keyedDocument(t)} }, props{"body": document("/b")}, nil},
 		{provider.TypeDeployment, func(w world) props {
 			return props{"restApi": id(w, provider.TypeRestAPI), "triggers": props{"sha": "1"}}
@@ -176,11 +176,25 @@ func specifications(t *testing.T) []specification {
 		{provider.TypeTable, func(world) props { return jobsTable() }, props{"ttl": props{"enabled": true, "attributeName": "expiresAt"}}, props{"hashKey": "other", "attributes": []any{props{"name": "other", "type": "S"}}}},
 		{provider.TypeFunction, func(world) props { return function(t) }, props{"timeout": 20}, props{"name": "other"}},
 		{provider.TypeEventSourceMapping, func(w world) props {
-			arn, ok := w[provider.TypeQueue].outputs.AsMap()["arn"].(string)
-			require.True(t, ok)
-			return props{"eventSourceArn": arn, "functionName": id(w, provider.TypeFunction), "functionResponseTypes": []any{"ReportBatchItemFailures"}}
+			return props{"eventSourceArn": w.arn(t, provider.TypeQueue), "functionName": id(w, provider.TypeFunction), "functionResponseTypes": []any{"ReportBatchItemFailures"}}
 		}, props{"enabled": false}, props{"eventSourceArn": "arn:aws:sqs:ap-northeast-1:123456789012:other"}},
+		{provider.TypeWebACL, func(world) props { return firewall(rateRule(100)) }, firewall(rateRule(200)), props{"name": "other"}},
+		{provider.TypeWebACLAssociation, func(w world) props {
+			return props{"resourceArn": w.arn(t, provider.TypeStage), "webAclArn": w.arn(t, provider.TypeWebACL)}
+		}, nil, props{"webAclArn": "arn:aws:wafv2:ap-northeast-1:123456789012:regional/webacl/other/1"}},
+		{provider.TypeWebACLLogging, func(w world) props {
+			group := w.arn(t, provider.TypeLogGroup)
+			return props{"resourceArn": w.arn(t, provider.TypeWebACL), "logDestinationConfigs": []any{group}}
+		}, redacting("x-api-key"), props{"logDestinationConfigs": []any{"arn:aws:logs:ap-northeast-1:123456789012:log-group:aws-waf-logs-other"}}},
 	}
+}
+
+// arn is the ARN of the world's resource of a type.
+func (w world) arn(t *testing.T, typ string) string {
+	t.Helper()
+	arn, ok := w[typ].outputs.AsMap()["arn"].(string)
+	require.True(t, ok, typ)
+	return arn
 }
 
 // jobsTable is a table with the hash key id.

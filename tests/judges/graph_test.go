@@ -14,6 +14,7 @@ import (
 	"scaletozero/components/arn"
 	"scaletozero/components/endpoint"
 	"scaletozero/components/gateway"
+	"scaletozero/components/queue"
 	"scaletozero/components/roles"
 	"scaletozero/internal/recorder"
 )
@@ -22,8 +23,8 @@ import (
 // program keeps them true.
 var stacks = []string{"dev", "prod", "local"}
 
-// everything is a graph besides: the endpoint and its roles with all that no
-// stack of the project configures, a VPC, a key and accelerators.
+// everything is a graph besides: the endpoint, its roles and a queue with all that
+// no stack of the project configures, a VPC, a key and accelerators.
 const everything = "everything"
 
 // registered is one resource of a graph. Documents in its inputs are objects,
@@ -87,6 +88,15 @@ func withEverything(t *testing.T) graph {
 			InstanceType:     "ml.g5.xlarge", InitialInstanceCount: 1, MaxInstanceCount: 2,
 			CPUCores: 1.5, MemoryMB: 1024, Accelerators: 1, StartupTimeoutSeconds: 600,
 			VPC:       &endpoint.VPC{SubnetIDs: []string{"subnet-1", "subnet-2"}, SecurityGroupIDs: []string{"sg-1"}},
+			KMSKeyArn: key,
+		})
+		if err != nil {
+			return err
+		}
+		_, err = queue.New(ctx, "guarded", &queue.Args{
+			Scope: scope, Name: "guarded-jobs", EndpointName: "guarded-endpoint", InferenceComponentName: "guarded-model",
+			Submit: pulumi.NewFileArchive("submit.zip"), Worker: pulumi.NewFileArchive("worker.zip"), Architecture: "arm64",
+			MaxConcurrency: 2, MaxTries: 3, DirectWake: true, JobTTLHours: 168, AllowOrigin: "*", LogRetentionDays: 30,
 			KMSKeyArn: key,
 		})
 		return err
