@@ -98,17 +98,17 @@ test: tools ## Run all tests, of all modules
 	@go test -timeout 20m ./tests/...
 
 .PHONY: e2e
-e2e: ## Run the Lambda functions against moto, an independent imitation of AWS (needs Python)
+e2e: judges ## Run the functions against moto, and what judges does (needs Node.js and Python)
 	@tests/e2e/run
-
-.PHONY: bench
-bench: tools ## Measure against the bars; writes .local/bench.json
-	@BENCH_FILE=$(CURDIR)/.local/bench.json go test ./tests -run '^$$' -bench '^BenchmarkAll$$' -benchtime 1x -timeout 15m
 
 .PHONY: judges
 judges: ## Have other people's tools judge what is registered (needs Node.js and Python)
 	@tools/judges
 	@JUDGES=required go test -count=1 -timeout 10m ./tests/judges
+
+.PHONY: bench
+bench: tools ## Measure against the bars; writes .local/bench.json
+	@BENCH_FILE=$(CURDIR)/.local/bench.json go test ./tests -run '^$$' -bench '^BenchmarkAll$$' -benchtime 1x -timeout 30m
 
 .PHONY: ci
 ci: tidy-check fmt-check vet lint test ## All that continuous integration checks

@@ -43,6 +43,8 @@ var benchmarks = []struct {
 }{
 	{"gateway", benchGateway},
 	{"wake", benchWake},
+	{"functions", benchFunctions},
+	{"jobs", benchJobs},
 }
 
 // runs is how often each benchmark measures; its figures are the medians.

@@ -52,7 +52,7 @@ func TestReadmesNameEveryKeyOutputAndTarget(t *testing.T) {
 	for _, output := range outputs {
 		names = append(names, output[1])
 	}
-	names = append(names, "make local", "make test", "make local-down", "make openapi", "make rotate-key")
+	names = append(names, "make local", "make test", "make local-down", "make openapi", "make functions", "make rotate-key", "make e2e", "make judges", "make bench")
 	for _, file := range []string{"README.md", "README.ja.md"} {
 		text := read(t, filepath.Join(built.root, file))
 		for _, name := range names {

@@ -16,39 +16,16 @@ import (
 	"scaletozero/tests/e2e/runtimeapi"
 )
 
-// What a function may weigh in bytes, and take until it asks for its first event.
-const (
-	mostBytes = 15_000_000
-	mostInit  = 100 * time.Millisecond
-	starts    = 5
-)
+// mostBytes is what a function may weigh: Lambda loads it whenever it has none at
+// hand. How long it takes to start is measured by `make bench`.
+const mostBytes = 15_000_000
 
-// A function is loaded and started anew whenever Lambda has none at hand.
-func TestFunctionsAreSmallAndStartQuickly(t *testing.T) {
+func TestFunctionsAreSmall(t *testing.T) {
 	needMoto(t)
-	environment := map[string]string{
-		"JOBS_TABLE": "jobs", "JOBS_QUEUE_URL": shared.moto, "JOB_TTL_SECONDS": "60", "ALLOW_ORIGIN": "*",
-		"DEAD_LETTER_QUEUE_URL": shared.moto, "ENDPOINT_NAME": "e", "INFERENCE_COMPONENT_NAME": component, "MAX_TRIES": "3", "DIRECT_WAKE": "true",
-		"AWS_REGION": region, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-	}
 	for name, archive := range shared.zips {
-		t.Run(name, func(t *testing.T) {
-			info, err := os.Stat(archive)
-			require.NoError(t, err)
-			assert.Less(t, info.Size(), int64(mostBytes))
-			program, err := runtimeapi.Unpack(archive, t.TempDir())
-			require.NoError(t, err)
-			// The best of a few: the others tell of the machine.
-			best := time.Hour
-			for range starts {
-				function, err := runtimeapi.Start(t.Context(), program, environment)
-				require.NoError(t, err)
-				best = min(best, function.Init)
-				require.NoError(t, function.Close())
-			}
-			t.Logf("%.1f MB zipped, init %s", float64(info.Size())/1e6, best.Round(100*time.Microsecond))
-			assert.Less(t, best, mostInit)
-		})
+		info, err := os.Stat(archive)
+		require.NoError(t, err)
+		assert.Less(t, info.Size(), int64(mostBytes), name)
 	}
 }
 
