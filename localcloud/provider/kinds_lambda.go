@@ -104,16 +104,8 @@ func (c functionCode) base64() string {
 	return base64.StdEncoding.EncodeToString(sum)
 }
 
-// refuseFunction refuses what this machine cannot run, as early as a preview.
+// refuseFunction refuses what the local cloud cannot run, as early as a preview.
 func refuseFunction(given Properties) *pulumirpc.CheckFailure {
-	architecture := "x86_64"
-	if list := given.list("architectures"); len(list) > 0 {
-		architecture = list[0]
-	}
-	if architecture != lambda.Architecture() {
-		return &pulumirpc.CheckFailure{Property: "architectures", Reason: fmt.Sprintf("architectures is %q, and this machine runs %q: "+
-			"set the config key functionArchitecture to host for a stack that is deployed to localcloud", architecture, lambda.Architecture())}
-	}
 	for _, input := range []string{
 		"codeSigningConfigArn", "deadLetterConfig", "fileSystemConfig", "imageConfig", "imageUri", "layers", "s3Bucket", "s3Key", "s3ObjectVersion",
 		"snapStart", "vpcConfig",
@@ -134,6 +126,15 @@ func checkFunction(s *Server, r *Resource) error {
 	}
 	if _, err := archiveOf(r); err != nil {
 		problems = append(problems, err)
+	}
+	// Not at a preview: a stack for AWS can be previewed on any machine.
+	architecture := "x86_64"
+	if list := r.Inputs.list("architectures"); len(list) > 0 {
+		architecture = list[0]
+	}
+	if architecture != lambda.Architecture() {
+		problem("architectures is %q, and this machine runs %q: set the config key functionArchitecture to host for a stack that is deployed to localcloud",
+			architecture, lambda.Architecture())
 	}
 	if err := s.checkRoleARN("role", r.Inputs.text("role")); err != nil {
 		problem("InvalidParameterValueException: The role defined for the function cannot be assumed by Lambda: %w", err)
