@@ -304,7 +304,7 @@ func TestExpiredItemsGoInTheEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		go w.Run(t.Context())
 		soon := int(time.Now().Add(time.Hour).Unix()) // On the wall clock, like the functions.
-		const wall = 60 // AWS time passes so much faster here.
+		const wall = 60                               // AWS time passes so much faster here.
 		w.put(values{"id": "a", "expiresAt": soon})
 		w.put(values{"id": "b"})
 		w.put(values{"id": "c", "expiresAt": "never"})
