@@ -2,34 +2,17 @@ package dynamodb
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 
 	"scaletozero/localcloud/durable"
-	"scaletozero/localcloud/shell"
 )
 
 // load reads the file: the items by table. A missing one is empty.
 func load(path string) (map[string][]item, error) {
 	kept := map[string][]item{}
-	if path == "" {
-		return kept, nil
-	}
-	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return kept, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(content, &kept)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the file of the tables' items %s cannot be read (%w); it was left as it is: move it away with `mv %s %s` to start with empty tables",
-			path, err, shell.Quote(path), shell.Quote(path+".broken"))
-	}
-	return kept, nil
+	err := durable.Load(path, "the tables' items", &kept)
+	return kept, err
 }
 
 // save writes the file, if it is out of date.

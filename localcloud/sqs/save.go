@@ -2,14 +2,10 @@ package sqs
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	"scaletozero/localcloud/durable"
-	"scaletozero/localcloud/shell"
 )
 
 // savedMessage is a message as the file keeps it. Times are durations from the
@@ -51,21 +47,8 @@ func (m savedMessage) message(entry int64, now time.Time) *message {
 // load reads the file; a missing one is empty.
 func load(path string) (map[string][]savedMessage, error) {
 	kept := map[string][]savedMessage{}
-	if path == "" {
-		return kept, nil
-	}
-	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return kept, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(content, &kept)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the file of the queues' messages %s cannot be read (%w); it was left as it is: move it away with `mv %s %s` to start with empty queues",
-			path, err, shell.Quote(path), shell.Quote(path+".broken"))
-	}
-	return kept, nil
+	err := durable.Load(path, "the queues' messages", &kept)
+	return kept, err
 }
 
 // save writes the file, if it is out of date.
