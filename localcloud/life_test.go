@@ -135,7 +135,7 @@ func api(t *testing.T) *gateway.API {
 	scope := arn.Scope{Partition: "aws", Region: "ap-northeast-1", AccountID: "123456789012"}
 	document, err := components.Document(&components.Args{
 		Scope: scope, APIName: "songs", StageName: "live", CredentialsArn: scope.Role("api"), AllowOrigin: "*",
-		RateLimit: 10, BurstLimit: 20, MonthlyQuota: 10_000, LogRetentionDays: 30,
+		APIKeys: []components.APIKey{{Name: "a", Enabled: true}}, RateLimit: 10, BurstLimit: 20, MonthlyQuota: 10_000, LogRetentionDays: 30,
 		Routes: []components.Route{{Method: http.MethodPost, Path: "/infer", OperationID: "infer", Request: schema, Endpoint: components.SageMaker{
 			EndpointName: endpointName, InferenceComponentName: componentName,
 		}}},
