@@ -115,6 +115,9 @@ func TestIAMLeastPrivilegeTemplates(t *testing.T) {
 		{name: "by parameter", token: stackToken, properties: statement("Action: !Ref P, Resource: !Ref P"), pending: []string{"Action is unknown", "Resource is unknown"}},
 		{name: "own managed policy", token: stackToken, properties: template("ManagedPolicyArns: [!Ref Own]")},
 		{name: "AWS's, built", token: stackToken, properties: template("ManagedPolicyArns: [!Sub 'arn:${AWS::Partition}:iam::aws:policy/IAMFullAccess']"), denied: []string{"ManagedPolicyArns"}},
+		{name: "AWS's, chosen", token: stackToken, properties: template("ManagedPolicyArns: [!Select [0, ['arn:aws:iam::aws:policy/IAMFullAccess']]]"), denied: []string{"ManagedPolicyArns is unknown"}},
+		{name: "AWS's, by parameter", token: stackToken, properties: template("ManagedPolicyArns: [!Sub 'arn:aws:iam::aws:policy/${P}']"), pending: []string{"ManagedPolicyArns is unknown"}},
+		{name: "own, built", token: stackToken, properties: template("ManagedPolicyArns: [!Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/IAMFullAccess']")},
 		{name: "AWS's, built, narrow", token: stackToken, properties: template("ManagedPolicyArns: [!Sub 'arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole']")},
 		{
 			name: "desired state", token: cloudControlToken, denied: []string{"Action is"},

@@ -67,6 +67,9 @@ func judgeTrust(r *report, properties map[string]any) {
 		for _, service := range oneOrMany(principal["Service"]) {
 			judgeService(r, s, service)
 		}
+		for _, account := range oneOrMany(principal["AWS"]) {
+			judgeAccount(r, s, account)
+		}
 	}
 }
 
@@ -77,6 +80,20 @@ func isEverybody(principal any) bool {
 	}
 	object, _ := cfn.Object(principal)
 	return slices.ContainsFunc(oneOrMany(object["AWS"]), func(v any) bool { return cfn.IsText(v, "*") })
+}
+
+// judgeAccount: what nothing is known of could be everybody. A template's
+// reference to a resource is a role of its own.
+func judgeAccount(r *report, s statement, account any) {
+	u, unknown := account.(cfn.Unknown)
+	if _, known := outline(account); !unknown || known || len(u.From) > 0 {
+		return
+	}
+	const line = "the ARN of the account or the role, at least its beginning"
+	r.check(expectation{
+		where: s.where, property: "Principal", value: u, code: line, template: line,
+		must: "must be known, because it could be everybody",
+	})
 }
 
 func judgeService(r *report, s statement, service any) {
@@ -112,7 +129,10 @@ func isConfined(condition any) (bool, *cfn.Unknown) {
 	}
 	operators, _ := cfn.Object(condition)
 	for operator, comparison := range operators {
-		if strings.HasSuffix(operator, "IfExists") || strings.Contains(operator, "Not") || strings.HasPrefix(operator, "Null") {
+		// ForAllValues, too, holds where the key is absent (IAM guide,
+		// "Multivalued context keys").
+		if strings.HasSuffix(operator, "IfExists") || strings.Contains(operator, "Not") || strings.HasPrefix(operator, "Null") ||
+			strings.HasPrefix(operator, "ForAllValues:") {
 			continue
 		}
 		keys, _ := cfn.Object(comparison)

@@ -23,6 +23,13 @@ func TestIAMTrustIsConfined(t *testing.T) {
 			"parameters": object{"P": unknown},
 		}
 	}
+	principal := func(principal string) object {
+		return object{
+			"templateBody": "Parameters: {P: {Type: String}}\nResources: {R: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: " +
+				"[{Effect: Allow, Action: sts:AssumeRole, Principal: {" + principal + "}}]}}}}",
+			"parameters": object{"P": unknown},
+		}
+	}
 	runCases(t, "iam-trust-is-confined", []policyCase{
 		{name: "account", token: roleToken, properties: trust(service("sagemaker.amazonaws.com"), account)},
 		{name: "ARN", token: roleToken, properties: trust(service("events.amazonaws.com"), object{"ArnLike": object{"AWS:SourceArn": "arn:aws:events:*:123456789012:*"}})},
@@ -40,6 +47,11 @@ func TestIAMTrustIsConfined(t *testing.T) {
 		{name: "another key", token: roleToken, properties: trust(service("sagemaker.amazonaws.com"), object{"StringEquals": object{"sts:ExternalId": "1"}}), denied: []string{"Condition"}},
 		{name: "everybody", token: roleToken, properties: trust("*", nil), denied: []string{`Principal is "*"; it must not be everybody`}},
 		{name: "every account", token: roleToken, properties: trust(object{"AWS": list{"*"}}, account), denied: []string{"Principal is"}},
+		{name: "where there is one", token: roleToken, properties: trust(service("sagemaker.amazonaws.com"), object{"ForAllValues:StringEquals": object{"aws:SourceAccount": "1"}}), denied: []string{"Condition"}},
+		{name: "account chosen", token: stackToken, properties: principal("AWS: !Select [0, ['*']]"), denied: []string{"Principal is unknown"}},
+		{name: "account by parameter", token: stackToken, properties: principal("AWS: [!Ref P]"), pending: []string{"Principal is unknown"}},
+		{name: "account built", token: stackToken, properties: principal("AWS: !Sub 'arn:aws:iam::${AWS::AccountId}:root'")},
+		{name: "a role of the template", token: stackToken, properties: principal("AWS: !GetAtt R.Arn")},
 		{name: "document not known", token: roleToken, properties: object{"assumeRolePolicy": unknown}, pending: []string{"AssumeRolePolicy is unknown"}},
 		{name: "account not known", token: nativeRole, properties: native(object{"Effect": "Allow", "Principal": service("sagemaker.amazonaws.com"), "Condition": object{"StringEquals": object{"aws:SourceAccount": unknown}}})},
 		{name: "condition not known", token: nativeRole, properties: native(object{"Effect": "Allow", "Principal": service("sagemaker.amazonaws.com"), "Condition": unknown}), pending: []string{"Condition for"}},

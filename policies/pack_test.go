@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -183,6 +185,19 @@ func TestTheCompanionOfADisabledRuleIsSilent(t *testing.T) {
 	shared.judge(scalesToZero(), it, nil)
 	assert.Len(t, shared.takePending("sagemaker-scales-to-zero", it.URN), 1)
 	assert.Empty(t, shared.takePending("sagemaker-scales-to-zero", it.URN), "told once")
+}
+
+// Conditions that name others twice are as many paths as there are grains on a
+// chessboard.
+func TestConditionsAreWorkedOutOnce(t *testing.T) {
+	template := strings.Builder{}
+	template.WriteString("Conditions:\n  C64: !Equals [a, a]\n")
+	for i := range 64 {
+		fmt.Fprintf(&template, "  C%d: !And [!Condition C%d, !Condition C%d]\n", i, i+1, i+1)
+	}
+	template.WriteString("Resources: {L: {Type: AWS::Logs::LogGroup, Condition: C0}}")
+	it := registration{token: stackToken, name: "it", properties: object{"templateBody": template.String()}}
+	assert.Len(t, judged(t, newRun(true, "dev", today), []registration{it}, nil)["logs-have-retention"], 1)
 }
 
 // The engine asks about several resources at once.

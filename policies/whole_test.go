@@ -38,32 +38,40 @@ func TestAWholeTemplatePasses(t *testing.T) {
 	}
 }
 
-// Each case spoils one place of the template, and one rule says so.
+const tls = "Bool: {aws:SecureTransport: \"false\"}"
+
+// spoils each spoil one place of the template, and one rule says so.
+var spoils = []struct {
+	name, old, new, rule, part string
+}{
+	{"stays", "MinInstanceCount: !Ref Min", "MinInstanceCount: 1", "sagemaker-scales-to-zero", "ManagedInstanceScaling.MinInstanceCount is 1"},
+	{"no key", "ApiKeyRequired: true", "ApiKeyRequired: false", "api-requires-key", "ApiKeyRequired is false"},
+	{"data trace", "DataTraceEnabled: false", "DataTraceEnabled: true", "api-stage-observed", "DataTraceEnabled is true"},
+	{"no step", "PolicyType: StepScaling", "PolicyType: TargetTrackingScaling", "sagemaker-wakes-up", "Target (AWS::ApplicationAutoScaling::ScalableTarget): the step policy that leaves zero is missing"},
+	{"no alarm", "AlarmActions: [!Ref Step]", "AlarmActions: []", "sagemaker-wakes-up", "nothing notices a refused caller"},
+	{"threshold", "GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "sagemaker-wakes-up", "Threshold is 1; it must be 0 for GreaterThanThreshold"},
+	{"not in the plan", "Stage: !Ref ApiStage", "Stage: other", "api-has-usage-plan", "the usage plan is"},
+	{"no quota", "      Quota: {Limit: 1000, Period: MONTH}\n", "", "api-has-usage-plan", "Quota is missing (there is no limit then)"},
+	{"no access log", "      AccessLogSetting: {DestinationArn: !GetAtt Logs.Arn, Format: $context.requestId}\n", "", "api-stage-observed", "the access log is missing"},
+	{"wide role", "ecr:BatchGetImage, ", "ecr:*, ", "iam-least-privilege", `Policies[0], Statement[1]: Action is "ecr:*"`},
+	{"AWS's role", "      Policies:\n        - PolicyName: work", "      ManagedPolicyArns: [arn:aws:iam::aws:policy/AdministratorAccess]\n      Policies:\n        - PolicyName: work", "iam-least-privilege", "ManagedPolicyArns is"},
+	{"everybody's role", "Principal: {Service: lambda.amazonaws.com}", `Principal: {AWS: ["*"]}`, "iam-trust-is-confined", "must not be everybody"},
+	{"borrowed role", "Condition: {StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}}", "Sid: a", "iam-trust-is-confined", `Condition for "sagemaker.amazonaws.com" is missing`},
+	{"tag instead of digest", "songs@sha256:" + strings.Repeat("0", 64), "songs:latest", "model-image-from-ecr", "must be given by its digest in stack prod"},
+	{"model data", "Image: !Sub", "ModelDataUrl: s3://bucket/model.tar.gz\n        Image: !Sub", "model-image-from-ecr", "ModelDataUrl is"},
+	{"logs for ever", "{RetentionInDays: 30}", "{}", "logs-have-retention", "RetentionInDays is missing (logs are kept for ever)"},
+	{"no dead letters", "deadLetterTargetArn: !GetAtt DeadLetters.Arn, ", "", "queue-is-safe", "RedrivePolicy is"},
+	{"without TLS", tls, tls[:len(tls)-len(`"false"}`)] + `"true"}`, "queue-is-safe", "must deny every call with aws:SecureTransport false"},
+	{"table", "SSEEnabled: true", "SSEEnabled: false", "table-is-safe", "SSESpecification is false"},
+	{"recovery", "PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false", "table-is-safe", "must be enabled in stack prod"},
+	{"tracing", "TracingConfig: {Mode: Active}", "TracingConfig: {Mode: PassThrough}", "function-is-safe", `TracingConfig.Mode is "PassThrough"`},
+	{"secret", "MAX_TOKENS:", "API_TOKEN:", "function-is-safe", "API_TOKEN is a secret value"},
+	{"dear", "ml.m5.large", "ml.p5.48xlarge", "cost-guard", "must be one of ml.m5.* in stack prod"},
+	{"many", "MaxInstanceCount: 2", "MaxInstanceCount: 3", "cost-guard", "the number of instances is 3; it must be at most 2 in stack prod"},
+}
+
 func TestASpoiltTemplateIsDenied(t *testing.T) {
-	const tls = "Bool: {aws:SecureTransport: \"false\"}"
-	for _, c := range []struct {
-		name, old, new, rule, part string
-	}{
-		{"no step", "PolicyType: StepScaling", "PolicyType: TargetTrackingScaling", "sagemaker-wakes-up", "Target (AWS::ApplicationAutoScaling::ScalableTarget): the step policy that leaves zero is missing"},
-		{"no alarm", "AlarmActions: [!Ref Step]", "AlarmActions: []", "sagemaker-wakes-up", "nothing notices a refused caller"},
-		{"threshold", "GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "sagemaker-wakes-up", "Threshold is 1; it must be 0 for GreaterThanThreshold"},
-		{"not in the plan", "Stage: !Ref ApiStage", "Stage: other", "api-has-usage-plan", "the usage plan is"},
-		{"no quota", "      Quota: {Limit: 1000, Period: MONTH}\n", "", "api-has-usage-plan", "Quota is missing (there is no limit then)"},
-		{"no access log", "      AccessLogSetting: {DestinationArn: !GetAtt Logs.Arn, Format: $context.requestId}\n", "", "api-stage-observed", "the access log is missing"},
-		{"wide role", "ecr:BatchGetImage, ", "ecr:*, ", "iam-least-privilege", `Policies[0], Statement[1]: Action is "ecr:*"`},
-		{"borrowed role", "Condition: {StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}}", "Sid: a", "iam-trust-is-confined", `Condition for "sagemaker.amazonaws.com" is missing`},
-		{"tag instead of digest", "songs@sha256:" + strings.Repeat("0", 64), "songs:latest", "model-image-from-ecr", "must be given by its digest in stack prod"},
-		{"model data", "Image: !Sub", "ModelDataUrl: s3://bucket/model.tar.gz\n        Image: !Sub", "model-image-from-ecr", "ModelDataUrl is"},
-		{"logs for ever", "{RetentionInDays: 30}", "{}", "logs-have-retention", "RetentionInDays is missing (logs are kept for ever)"},
-		{"no dead letters", "deadLetterTargetArn: !GetAtt DeadLetters.Arn, ", "", "queue-is-safe", "RedrivePolicy is"},
-		{"without TLS", tls, tls[:len(tls)-len(`"false"}`)] + `"true"}`, "queue-is-safe", "must deny every call with aws:SecureTransport false"},
-		{"table", "SSEEnabled: true", "SSEEnabled: false", "table-is-safe", "SSESpecification is false"},
-		{"recovery", "PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false", "table-is-safe", "must be enabled in stack prod"},
-		{"tracing", "TracingConfig: {Mode: Active}", "TracingConfig: {Mode: PassThrough}", "function-is-safe", `TracingConfig.Mode is "PassThrough"`},
-		{"secret", "MAX_TOKENS:", "API_TOKEN:", "function-is-safe", "API_TOKEN is a secret value"},
-		{"dear", "ml.m5.large", "ml.p5.48xlarge", "cost-guard", "must be one of ml.m5.* in stack prod"},
-		{"many", "MaxInstanceCount: 2", "MaxInstanceCount: 3", "cost-guard", "the number of instances is 3; it must be at most 2 in stack prod"},
-	} {
+	for _, c := range spoils {
 		t.Run(c.name, func(t *testing.T) {
 			template := whole(t)
 			require.Contains(t, template, c.old)

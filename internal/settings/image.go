@@ -54,7 +54,7 @@ func (r *reader) imageURI(s *Settings, uri string, digestOnly bool) {
 	}
 	s.ImageAccount, s.ImageRegion, s.ImageRepository = parts[1], parts[2], parts[3]
 	tag, digest := parts[4], parts[5]
-	if s.ImageRegion != s.Region {
+	if region.MatchString(s.Region) && s.ImageRegion != s.Region {
 		r.refuse("imageUri", uri, fmt.Sprintf("in the stack's region %s, since SageMaker pulls from its own region only", s.Region), imageExample)
 	}
 	switch {

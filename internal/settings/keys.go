@@ -3,7 +3,6 @@ package settings
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"scaletozero/components/gateway"
 )
@@ -35,8 +34,8 @@ func (r *reader) apiKeys() []gateway.APIKey {
 	for i, name := range disabled {
 		if !slices.Contains(names, name) {
 			at := fmt.Sprintf("disabledApiKeys[%d]", i)
-			r.problems = append(r.problems, fmt.Sprintf("%s is %q; it must be one of apiKeys (%s); remove it with `pulumi config rm --path '%s'`",
-				at, name, strings.Join(names, ", "), at))
+			r.problems = append(r.problems, fmt.Sprintf("%s is %q; it must be one of apiKeys, %q; remove it with `pulumi config rm --path '%s'`",
+				at, name, names, at))
 		}
 	}
 	keys, working := make([]gateway.APIKey, len(names)), 0
@@ -47,7 +46,7 @@ func (r *reader) apiKeys() []gateway.APIKey {
 		}
 	}
 	if working == 0 && len(names) > 0 {
-		r.problems = append(r.problems, fmt.Sprintf("disabledApiKeys is %v, all of apiKeys; one key must work; enable them with `pulumi config rm disabledApiKeys`",
+		r.problems = append(r.problems, fmt.Sprintf("disabledApiKeys is %q, all of apiKeys; one key must work; enable them with `pulumi config rm disabledApiKeys`",
 			disabled))
 	}
 	return keys

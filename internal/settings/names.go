@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"scaletozero/components/endpoint"
 	"scaletozero/components/firewall"
@@ -75,8 +76,20 @@ func (r *reader) gateway(s *Settings) {
 		return
 	}
 	if s.RequestSchema, err = gateway.ParseSchema(text); err != nil {
-		r.problems = append(r.problems, fmt.Sprintf("requestSchema is %q, which API Gateway cannot check requests with: %v; mend the file, or name another with `pulumi config set requestSchema FILE`", file, err))
+		r.problems = append(r.problems, fmt.Sprintf("requestSchema is %q, which API Gateway cannot check requests with: %s; mend the file, or name another with `pulumi config set requestSchema FILE`", file, oneLine(err)))
 	}
+}
+
+// oneLine is an error that may be several, or quote a file, as part of a
+// sentence.
+func oneLine(err error) string {
+	lines := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, lines)
 }
 
 // validRoutePath leaves out parameters, which a model would know nothing of.

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 )
 
 // reader reads values and collects what is wrong with them.
@@ -19,11 +20,12 @@ type reader struct {
 // refuse notes a value that is not allowed, and the command that sets one that
 // is: what follows `pulumi config set`.
 func (r *reader) refuse(key string, value any, allowed, command string) {
-	shown := fmt.Sprintf("is %v", value)
-	if text, ok := value.(string); ok {
-		shown = fmt.Sprintf("is %q", text)
+	shown := fmt.Sprint(value)
+	switch value.(type) {
+	case string, []string:
+		shown = fmt.Sprintf("%q", value)
 	}
-	r.problems = append(r.problems, fmt.Sprintf("%s %s; it must be %s; set it with `pulumi config set %s`",
+	r.problems = append(r.problems, fmt.Sprintf("%s is %s; it must be %s; set it with `pulumi config set %s`",
 		key, shown, allowed, command))
 }
 
@@ -83,7 +85,8 @@ func (r *reader) list(key string, pattern *regexp.Regexp, allowed string) []stri
 		return nil
 	}
 	var items []string
-	if err := json.Unmarshal([]byte(value), &items); err != nil {
+	// A null is no list either, and would leave items as they are.
+	if err := json.Unmarshal([]byte(value), &items); err != nil || items == nil {
 		r.refuse(key, value, "a list, each item "+allowed, "--path '"+key+"[0]' VALUE")
 		return nil
 	}
@@ -120,13 +123,15 @@ func (r *reader) environment(key string) map[string]string {
 		r.problems = append(r.problems, fmt.Sprintf("%s has %d variables; SageMaker takes %d at most; remove some with `pulumi config rm --path '%s.NAME'`", key, len(variables), maxVariables, key))
 	}
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		at := key + "." + name
 		if !variableName.MatchString(name) {
+			at = fmt.Sprintf("%s[%q]", key, name)
 			r.problems = append(r.problems, fmt.Sprintf(
-				"%s has the name %q; it must be letters, digits and _, with no digit first; remove it with `pulumi config rm --path '%s[%q]'`", key, name, key, name))
+				"%s has the name %q; it must be letters, digits and _, with no digit first; remove it with `pulumi config rm --path '%s'`", key, name, at))
 		}
-		if len(variables[name]) > maxVariableValue {
+		if length := utf8.RuneCountInString(variables[name]); length > maxVariableValue {
 			r.problems = append(r.problems, fmt.Sprintf(
-				"%s.%s has %d characters; SageMaker takes %d at most; set it with `pulumi config set --path '%s.%s' VALUE`", key, name, len(variables[name]), maxVariableValue, key, name))
+				"%s has %d characters; SageMaker takes %d at most; set it with `pulumi config set --path '%s' VALUE`", at, length, maxVariableValue, at))
 		}
 	}
 	return variables

@@ -21,10 +21,13 @@ const (
 	imageIn = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com/team/songs"
 )
 
-// The schema file and the build context are named relative to the project.
+// The schema file and the build context are named relative to the project,
+// where a fuzzing process is started already.
 func TestMain(m *testing.M) {
-	if err := os.Chdir("../.."); err != nil {
-		panic(err)
+	if _, err := os.Stat("Pulumi.yaml"); err != nil {
+		if err := os.Chdir("../.."); err != nil {
+			panic(err)
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -163,6 +166,9 @@ func TestAccepted(t *testing.T) {
 		"environment": {values{"environment": `{"LOG_LEVEL":"info"}`}, func(t *testing.T, s *settings.Settings) {
 			assert.Equal(t, map[string]string{"LOG_LEVEL": "info"}, s.Environment)
 		}},
+		"environment in characters": {values{"environment": `{"A":"` + strings.Repeat("曲", 1024) + `"}`}, func(t *testing.T, s *settings.Settings) {
+			assert.Len(t, s.Environment["A"], 3*1024)
+		}},
 		"VPC": {values{"subnetIds": `["subnet-0a1b2c3d"]`, "securityGroupIds": `["sg-0a1b2c3d"]`}, func(t *testing.T, s *settings.Settings) {
 			assert.Equal(t, []string{"subnet-0a1b2c3d"}, s.VPC().SubnetIDs)
 		}},
@@ -257,11 +263,12 @@ func TestRefused(t *testing.T) {
 		"burst":                {values{"burstLimit": "0"}, "burstLimit"},
 		"quota":                {values{"monthlyQuota": "0"}, "monthlyQuota"},
 		"keys not a list":      {values{"apiKeys": "a"}, "a list"},
+		"keys null":            {values{"apiKeys": "null"}, "a list"},
 		"key's name":           {values{"apiKeys": `["A"]`}, "apiKeys[0]"},
 		"no key":               {values{"apiKeys": "[]"}, "one name, or 2"},
-		"three keys":           {values{"apiKeys": `["a","b","c"]`}, "apiKeys is [a b c]"},
+		"three keys":           {values{"apiKeys": `["a","b","c"]`}, `apiKeys is ["a" "b" "c"]`},
 		"one key twice":        {values{"apiKeys": `["a","a"]`}, "different"},
-		"disabled, not there":  {values{"disabledApiKeys": `["b"]`}, "one of apiKeys (a)"},
+		"disabled, not there":  {values{"disabledApiKeys": `["b"]`}, `one of apiKeys, ["a"]`},
 		"disabled, not a list": {values{"disabledApiKeys": "b"}, "disabledApiKeys"},
 		"all keys disabled":    {values{"apiKeys": `["a","b"]`, "disabledApiKeys": `["b","a"]`}, "one key must work"},
 		"retention":            {values{"logRetentionDays": "2"}, "retention times"},

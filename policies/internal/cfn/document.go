@@ -59,12 +59,30 @@ func parseYAML(text string) (any, error) {
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the first document")
 	}
+	keepKeys(&node)
 	expandShortTags(&node)
 	var document any
 	if err := node.Decode(&document); err != nil {
 		return nil, err
 	}
 	return normalise(document), nil
+}
+
+// keepKeys makes every key the text that it is written as. JSON has no other
+// keys, and 1 and 1.0 would become one key, with the value of either.
+func keepKeys(node *yaml.Node) {
+	for i, child := range node.Content {
+		keepKeys(child)
+		if node.Kind != yaml.MappingNode || i%2 != 0 {
+			continue
+		}
+		if child.Kind == yaml.AliasNode {
+			child = child.Alias
+		}
+		if child.Kind == yaml.ScalarNode && strings.HasPrefix(child.Tag, "!!") && child.Tag != "!!merge" {
+			node.Content[i] = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: child.Value}
+		}
+	}
 }
 
 // expandShortTags rewrites `!Sub x` to `{Fn::Sub: x}` in place. Ref and
@@ -93,8 +111,8 @@ func expandShortTags(node *yaml.Node) {
 	}
 }
 
-// normalise maps what the YAML decoder makes (integers, dates, keys that are
-// not text, such as the 200 of an OpenAPI response) to what JSON has.
+// normalise maps what the YAML decoder makes, such as integers and dates, to
+// what JSON has.
 func normalise(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -102,12 +120,6 @@ func normalise(v any) any {
 			v[key] = normalise(value)
 		}
 		return v
-	case map[any]any:
-		object := make(map[string]any, len(v))
-		for key, value := range v {
-			object[fmt.Sprint(key)] = normalise(value)
-		}
-		return object
 	case []any:
 		for i, value := range v {
 			v[i] = normalise(value)

@@ -245,13 +245,18 @@ func (t *template) substitute(pattern any, variables map[string]any) any {
 // condition works out a named condition. In doubt the first result means
 // nothing.
 func (t *template) condition(name string) (bool, *Unknown) {
+	if known, ok := t.verdicts[name]; ok {
+		return known.yes, known.doubt
+	}
 	definition, ok := t.section("Conditions")[name]
 	if !ok || t.visiting[name] {
 		return false, &Unknown{Why: "the condition " + name + " cannot be worked out", Final: true}
 	}
 	t.visiting[name] = true
-	defer delete(t.visiting, name)
-	return t.holds(definition)
+	yes, doubt := t.holds(definition)
+	delete(t.visiting, name)
+	t.verdicts[name] = verdict{yes, doubt}
+	return yes, doubt
 }
 
 func (t *template) holds(v any) (bool, *Unknown) {

@@ -19,12 +19,23 @@ type template struct {
 	content    map[string]any
 	parameters map[string]any
 	// visiting holds the conditions that are being worked out, so that one
-	// which names itself ends.
+	// which names itself ends, and verdicts those that have been: conditions
+	// that name others twice would take for ever.
 	visiting map[string]bool
+	verdicts map[string]verdict
+}
+
+// verdict is what a condition comes to. In doubt yes means nothing.
+type verdict struct {
+	yes   bool
+	doubt *Unknown
 }
 
 func newTemplate(owner Resource, content map[string]any, given any) *template {
-	t := &template{owner: owner, content: content, parameters: map[string]any{}, visiting: map[string]bool{}}
+	t := &template{
+		owner: owner, content: content,
+		parameters: map[string]any{}, visiting: map[string]bool{}, verdicts: map[string]verdict{},
+	}
 	values, unknown := givenParameters(given)
 	for name, declaration := range t.section("Parameters") {
 		t.parameters[name] = parameterValue(name, declaration, values, unknown)
