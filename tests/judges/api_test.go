@@ -1,6 +1,7 @@
 package judges
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -121,6 +122,10 @@ func (m mediaType) model() string { return m.Schema.Ref[strings.LastIndex(m.Sche
 // defaultTimeout is API Gateway's own, in milliseconds.
 const defaultTimeout = 29000
 
+// standardStatus is what API Gateway gives a response that states none (developer
+// guide, "Gateway response types for API Gateway"); the default ones have none.
+var standardStatus = map[string]string{"INTEGRATION_FAILURE": "504"}
+
 var pathParameter = regexp.MustCompile(`\{(\w+)\}$`)
 
 // ofDocument are the facts that a document states.
@@ -163,6 +168,7 @@ func ofDocument(t *testing.T, document map[string]any) facts {
 		found[fact{modelSchema, name}] = schema
 	}
 	for kind, reply := range api.Responses {
+		reply.StatusCode = cmp.Or(reply.StatusCode, standardStatus[kind])
 		found[fact{gatewayResponse, kind}] = reply
 	}
 	return found

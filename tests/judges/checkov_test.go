@@ -22,7 +22,7 @@ var terraformTypes = map[string]string{
 }
 
 // Likewise properties: Pulumi makes a list of what Terraform repeats.
-var terraformBlocks = map[string]string{"attributes": "attribute"}
+var terraformBlocks = map[string]string{"attributes": "attribute", "rules": "rule"}
 
 var capital = regexp.MustCompile(`[A-Z]`)
 
@@ -105,6 +105,13 @@ func linked(kind string, block map[string]any) {
 			delete(block, name)
 			block[name+"_id"] = "${" + target + "}"
 		}
+	}
+	if kind == "aws_wafv2_web_acl_logging_configuration" {
+		block["resource_arn"] = "${aws_wafv2_web_acl.firewall.arn}"
+	}
+	if kind == "aws_wafv2_web_acl_association" {
+		block["web_acl_arn"] = "${aws_wafv2_web_acl.firewall.arn}"
+		block["resource_arn"] = "${aws_api_gateway_stage.gateway.arn}"
 	}
 	if kind == "aws_api_gateway_method_settings" {
 		block["stage_name"] = "${aws_api_gateway_stage.gateway.stage_name}"

@@ -112,6 +112,7 @@ func withAccount(t *testing.T) graph {
 	require.NoError(t, err)
 	recorded, err := recorder.Run("account", func(ctx *pulumi.Context) error {
 		_, err := gateway.New(ctx, "gateway", &gateway.Args{
+			APIKeys: []gateway.APIKey{{Name: "a", Enabled: true}},
 			Scope:   arn.Scope{Partition: recorder.Partition, Region: "ap-northeast-1", AccountID: recorder.Account},
 			APIName: "api", StageName: "account",
 			Routes: []gateway.Route{{

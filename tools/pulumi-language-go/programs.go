@@ -18,9 +18,9 @@ import (
 // The CLI gives the host itself 5 s (ExecPlugin in sdk/go/common/resource/plugin).
 const stopTimeout = 3 * time.Second
 
-// programCache builds Go programs, each to a path of its own that stays. An
-// executable that is up to date is not linked again by `go build`, which for a
-// program on the AWS SDK turns 2.5 s into 0.3 s.
+// programCache builds Go programs, each to a path of its own that stays, and
+// only when they have changed. Where `go build` has to find that out, it does not
+// link again, which for a program on the AWS SDK turns 2.5 s into 0.3 s.
 type programCache struct{ dir string }
 
 // newProgramCache keeps the executables in $PULUMI_HOME, or in the user's cache
@@ -62,7 +62,7 @@ func (c programCache) start(
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 
 	executable := filepath.Join(dir, "program")
-	if err := build(ctx, programDir, executable, buildLog); err != nil {
+	if err := update(ctx, programDir, executable, buildLog); err != nil {
 		return nil, err
 	}
 	cmd = prepare(executable)
@@ -70,6 +70,24 @@ func (c programCache) start(
 		return nil, fmt.Errorf("starting the program of %s: %w", programDir, err)
 	}
 	return cmd, nil
+}
+
+// update builds the executable, unless it was built from the same inputs. What
+// they were is read before the build, so that an edit during it counts as new.
+func update(ctx context.Context, programDir, executable string, log io.Writer) error {
+	record := executable + ".inputs"
+	if builtFrom(record).unchanged(programDir) {
+		return nil
+	}
+	if err := os.RemoveAll(record); err != nil {
+		return err
+	}
+	// Why there are none is either said by the build or no fault of the program.
+	in, inputsErr := listInputs(ctx, programDir)
+	if err := build(ctx, programDir, executable, log); err != nil || inputsErr != nil {
+		return err
+	}
+	return in.write(record)
 }
 
 // build runs `go build` in programDir. Its temporary files live beside the
