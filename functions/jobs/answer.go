@@ -24,6 +24,7 @@ const exposedHeaders = "Location,Retry-After,x-amzn-RequestId"
 const (
 	retryAfterQueued  = 5
 	retryAfterWaking  = 30
+	retryAfterLongest = 60
 	retryAfterRefused = 5
 )
 
@@ -120,16 +121,19 @@ func (r *Reply) retryAfter(seconds int) {
 	}
 }
 
-// patience is how long a caller who waits for the job should leave it alone.
-func patience(status Status) int {
-	switch status {
-	case Queued, Running:
-		return retryAfterQueued
+// patience is how long a caller who waits for the job should leave it alone, in
+// seconds: the longer the older the job is, since every request counts against
+// the key's quota.
+func patience(job Job, now time.Time) int {
+	least := retryAfterQueued
+	switch job.Status {
 	case Waking:
-		return retryAfterWaking
+		least = retryAfterWaking
 	case Succeeded, Failed:
+		return 0
+	case Queued, Running:
 	}
-	return 0
+	return min(max(least, int(now.Sub(job.CreatedAt).Seconds()/4)), retryAfterLongest)
 }
 
 func marshal(value any) string {

@@ -122,6 +122,31 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+// Every request counts against the key's quota, so the old are asked for less.
+func TestCallersAreToldToWaitLongerForAnOlderJob(t *testing.T) {
+	for _, test := range []struct {
+		status jobs.Status
+		age    time.Duration
+		want   string
+	}{
+		{jobs.Queued, 0, "5"},
+		{jobs.Queued, 40 * time.Second, "10"},
+		{jobs.Running, time.Hour, "60"},
+		{jobs.Waking, 40 * time.Second, "30"},
+		{jobs.Waking, 3 * time.Minute, "45"},
+		{jobs.Succeeded, time.Hour, ""},
+	} {
+		w := newWorld(t)
+		id := w.submitted(1)[0]
+		row := w.rows[id]
+		row.Status, row.CreatedAt = test.status, w.now.Add(-test.age)
+		w.rows[id] = row
+		reply := w.api().Answer(t.Context(), jobs.Call{Method: "GET", Path: "/dev/jobs/" + id, JobID: id, RequestID: "r"})
+		assert.Equal(t, 200, reply.Status)
+		assert.Equal(t, test.want, reply.Headers["Retry-After"], "%s after %s", test.status, test.age)
+	}
+}
+
 func TestAnExpiredJobIsGone(t *testing.T) {
 	w := newWorld(t)
 	first, _ := w.post(body, "key")

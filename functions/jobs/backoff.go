@@ -10,7 +10,10 @@ const (
 	shortestWait = 12500 * time.Millisecond
 	longestWait  = 250 * time.Second
 	// The wait after a failed try; it doubles with every further one.
-	firstRetry = 5 * time.Second
+	modelRetry = 5 * time.Second
+	// The same after a try that did not reach the model. SageMaker's own trouble,
+	// and permissions that are new, take minutes to pass.
+	upstreamRetry = time.Minute
 	// The part by which a wait is made longer or shorter at random, so that
 	// jobs that were turned away together do not come back together.
 	jitter = 0.2
@@ -22,10 +25,11 @@ func waitBackOff(waited time.Duration, random float64) time.Duration {
 	return jittered(min(max(waited/4, shortestWait), longestWait), random)
 }
 
-// retryBackOff is how long a job waits after its failed try, counted from 1.
-func retryBackOff(try int, random float64) time.Duration {
+// retryBackOff is how long a job waits after its failed try, counted from 1, if
+// it waits first after the first one.
+func retryBackOff(first time.Duration, try int, random float64) time.Duration {
 	// Shifted by more than any MAX_TRIES in use, the wait would overflow.
-	return jittered(min(firstRetry<<min(max(try, 1)-1, 10), longestWait), random)
+	return jittered(min(first<<min(max(try, 1)-1, 10), longestWait), random)
 }
 
 func jittered(wait time.Duration, random float64) time.Duration {

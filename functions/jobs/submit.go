@@ -81,7 +81,7 @@ func (a *API) submit(ctx context.Context, call Call) Reply {
 	log.InfoContext(ctx, "the job is taken in", "status", string(job.Status))
 	reply := a.reply(http.StatusAccepted, viewOf(job))
 	reply.Headers["Location"] = strings.TrimSuffix(call.Path, "/") + "/" + id
-	reply.retryAfter(patience(job.Status))
+	reply.retryAfter(patience(job, a.Now()))
 	return reply
 }
 
@@ -144,6 +144,6 @@ func (a *API) read(ctx context.Context, call Call) Reply {
 		return a.refuse(noSuchJob, call.RequestID)
 	}
 	reply := a.reply(http.StatusOK, viewOf(job).withOutcome(job.Outcome))
-	reply.retryAfter(patience(job.Status))
+	reply.retryAfter(patience(job, a.Now()))
 	return reply
 }

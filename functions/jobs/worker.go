@@ -216,10 +216,10 @@ func (t *try) run(ctx context.Context, limit time.Time) verdict {
 		return t.wait(ctx)
 	case errors.As(err, &failure):
 		t.log.WarnContext(ctx, "the model failed", "tries", t.job.Tries, "status", failure.Status)
-		return t.failed(ctx, Outcome{ErrorCode: CodeModelError, ErrorMessage: failure.Error()})
+		return t.failed(ctx, Outcome{ErrorCode: CodeModelError, ErrorMessage: failure.Error()}, modelRetry)
 	default:
 		t.log.ErrorContext(ctx, "the endpoint could not be called", "tries", t.job.Tries, "error", err)
-		return t.failed(ctx, Outcome{ErrorCode: CodeUpstreamError, ErrorMessage: "The model's endpoint could not be called."})
+		return t.failed(ctx, Outcome{ErrorCode: CodeUpstreamError, ErrorMessage: "The model's endpoint could not be called."}, upstreamRetry)
 	}
 }
 
@@ -249,15 +249,16 @@ func (t *try) wait(ctx context.Context) verdict {
 	return v
 }
 
-// failed ends the job if that was its last try, and gives it back otherwise.
-func (t *try) failed(ctx context.Context, outcome Outcome) verdict {
+// failed ends the job if that was its last try, and gives it back otherwise, to
+// be tried again after the time for a first retry, or a multiple of it.
+func (t *try) failed(ctx context.Context, outcome Outcome, retry time.Duration) verdict {
 	if t.job.Tries >= t.MaxTries {
 		return t.finish(ctx, outcome)
 	}
 	if _, err := t.Table.Release(ctx, t.claim.ID, t.claim.Owner, Queued, 0, t.Now()); err != nil {
 		t.log.ErrorContext(ctx, "the job could not be given back", "error", err)
 	}
-	return later(retryBackOff(t.job.Tries, t.Random()))
+	return later(retryBackOff(retry, t.job.Tries, t.Random()))
 }
 
 // giveUp ends the job without asking the model, and keeps its message for

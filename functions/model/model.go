@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -51,10 +52,11 @@ func (e *Endpoint) Invoke(ctx context.Context, body string) (jobs.Answer, error)
 	return jobs.Answer{Body: out.Body, ContentType: aws.ToString(out.ContentType)}, nil
 }
 
-// noCapacity is in the message of a component without copies (AWS machine
-// learning blog on scaling to zero). The error's type and status are those of
-// any request that SageMaker finds invalid.
-const noCapacity = "has no capacity"
+// What the message of a request says that SageMaker finds invalid only for now:
+// the component has no copies (AWS machine learning blog on scaling to zero), or
+// the endpoint is being made or replaced, during which the API takes jobs already.
+// The error's type and status are those of any invalid request.
+var waits = []string{"has no capacity", "not found"}
 
 // classify tells apart what a job waits for, what the model did, and the rest
 // (errors of InvokeEndpoint in the SageMaker runtime API reference; throttling
@@ -75,7 +77,7 @@ func classify(err error) error {
 		code, message = answer.ErrorCode(), answer.ErrorMessage()
 	}
 	switch {
-	case status == http.StatusBadRequest && strings.Contains(message, noCapacity),
+	case status == http.StatusBadRequest && slices.ContainsFunc(waits, func(part string) bool { return strings.Contains(message, part) }),
 		status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable,
 		code == "ModelNotReadyException", code == "ThrottlingException", code == "ServiceUnavailable":
 		return fmt.Errorf("%w: %s", jobs.ErrNoCapacity, code)

@@ -72,7 +72,8 @@ func TestErrors(t *testing.T) {
 		{"throttled by another name", 429, "TooManyRequestsException", `{}`, true, nil},
 		{"unavailable", 503, "ServiceUnavailable", `{"Message":"try again"}`, true, nil},
 		{"unavailable, from a proxy", 503, "", `busy`, true, nil},
-		{"no such endpoint", 400, "ValidationError", `{"Message":"Endpoint endpoint of account 123456789012 not found."}`, false, nil},
+		{"no such endpoint", 400, "ValidationError", `{"Message":"Endpoint endpoint of account 123456789012 not found."}`, true, nil},
+		{"invalid otherwise", 400, "ValidationError", `{"Message":"Accept is malformed."}`, false, nil},
 		{"not allowed", 403, "AccessDeniedException", `{"Message":"no"}`, false, nil},
 		{"a failure inside", 500, "InternalFailure", `{"Message":"oops"}`, false, nil},
 		{
