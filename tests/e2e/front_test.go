@@ -59,7 +59,7 @@ var (
 		"Message": "Received server error (500) from model with message \"boom\". See https://us-east-1.console.aws.amazon.com/cloudwatch in account 123456789012 for more information.",
 		"OriginalStatusCode": 500, "OriginalMessage": "boom",
 		"LogStreamArn": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/InferenceComponents/music"}`}
-	notFound = refusal{http.StatusBadRequest, "ValidationError", `{"Message":"Endpoint jobs of account 123456789012 not found."}`}
+	notAllowed = refusal{http.StatusForbidden, "AccessDeniedException", `{"Message":"not authorized to perform: sagemaker:InvokeEndpoint"}`}
 )
 
 func newFront(t *testing.T, endpoint string) *front {
