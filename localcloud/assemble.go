@@ -33,7 +33,7 @@ func (c *Cloud) assemble(options Options, logs string) (*gateway.Gateway, error)
 	}
 	c.faults = faults.New(c.clock, rand.Uint64()) //nolint:gosec // Chance for tests, which a seed must repeat.
 	c.runtime = endpoint.New(endpoint.Options{
-		Command: options.Model, LogDir: logs, Logger: options.Logger, Clock: c.clock, Metric: into("AWS/SageMaker"), Faults: c.faults,
+		Command: options.Model, LogDir: logs, Logger: options.Logger, Clock: c.clock, Metric: into(endpoint.MetricNamespace), Faults: c.faults,
 	})
 	c.scaler = scaling.New(c.clock, c.metrics, c.runtime)
 	c.console = console.New(console.Options{Source: c.view})

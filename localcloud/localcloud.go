@@ -217,7 +217,7 @@ func (c *Cloud) start(ctx context.Context, options Options, logs string) error {
 	}
 	c.provider = provider.New(provider.Options{
 		Store: store, Runtime: c.runtime, Gateway: served, Scaler: c.scaler, Queues: c.queues, Tables: c.tables, Functions: c.functions,
-		URL: c.URL(), LogDir: logs,
+		Metric: c.metrics.Put, URL: c.URL(), LogDir: logs,
 	})
 	problem := c.provider.Resume(ctx)
 	if ctx.Err() != nil {

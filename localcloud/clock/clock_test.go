@@ -45,3 +45,12 @@ func TestSpeedIsChecked(t *testing.T) {
 		assert.ErrorContains(t, err, "from 1", speed)
 	}
 }
+
+func TestADrivenClockStandsUntilItIsMoved(t *testing.T) {
+	start := time.Date(2026, time.June, 1, 9, 0, 0, 0, time.UTC)
+	c := clock.NewDriven(start)
+	assert.Equal(t, start, c.Now())
+	c.Move(start.Add(time.Hour))
+	assert.Equal(t, start.Add(time.Hour), c.Now())
+	assert.Zero(t, c.Wall(time.Hour), "nobody waits")
+}

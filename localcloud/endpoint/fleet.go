@@ -10,9 +10,9 @@ import (
 	"scaletozero/localcloud/faults"
 )
 
-// idleFor is how long an instance stays without a copy before managed instance
+// IdleFor is how long an instance stays without a copy before managed instance
 // scaling releases it, in AWS time (AWS blog post on scaling to zero).
-const idleFor = 10 * time.Minute
+const IdleFor = 10 * time.Minute
 
 // The service's own words and spelling, as InferenceComponent and Endpoint failures show them.
 var (
@@ -213,7 +213,7 @@ func (i *instance) remove() {
 	}
 }
 
-// watchIdle releases an instance without copies after idleFor, or at once where
+// watchIdle releases an instance without copies after IdleFor, or at once where
 // it is draining.
 func (i *instance) watchIdle() {
 	r := i.fleet.runtime
@@ -229,7 +229,7 @@ func (i *instance) watchIdle() {
 	if i.idle != nil {
 		i.idle.Stop()
 	}
-	i.idle = time.AfterFunc(r.options.Clock.Wall(idleFor), func() {
+	i.idle = time.AfterFunc(r.options.Clock.Wall(IdleFor), func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if i.idleSince.Equal(since) && i.fleet.spec != nil && len(i.fleet.active()) > i.fleet.spec.MinInstances {

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -64,6 +65,29 @@ func hardwareOf(instanceType string) (hardware, error) {
 			"ml.m4 to ml.m9, ml.c4 to ml.c9, ml.r4 to ml.r9, ml.g4dn, ml.g5, ml.g6, ml.inf2, ml.p4d or ml.p5", instanceType)
 	}
 	return hardware{float64(size.cpus), int(float64(size.memory) * 1024 * schedulable), float64(size.accelerators)}, nil
+}
+
+// CopiesPerInstance is how many copies an empty instance of the type has room for.
+//
+// Errors: a type of unknown size, one that is too small for a copy, and copies
+// that reserve nothing, of which there could be any number.
+func CopiesPerInstance(instanceType string, needs Requirements) (int, error) {
+	size, err := hardwareOf(instanceType)
+	if err != nil {
+		return 0, err
+	}
+	reserves := (&Component{Needs: needs}).reserves()
+	if reserves == (hardware{}) {
+		return 0, errors.New("a copy reserves nothing: give its cores, memory or accelerators")
+	}
+	copies := 0
+	for used := (hardware{}); size.holds(used, reserves); used = used.plus(reserves) {
+		copies++
+	}
+	if copies == 0 {
+		return 0, fmt.Errorf("%w: a copy reserves %s, and an empty %s has room for %s", errNoHardware, reserves, instanceType, size)
+	}
+	return copies, nil
 }
 
 // holds tells whether h has room for more beside what is used.

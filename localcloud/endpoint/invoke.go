@@ -159,7 +159,7 @@ func (r *Runtime) fault(component string) *failure {
 func (r *Runtime) ask(req *http.Request, target *component, endpoint, name string, body []byte) (*answer, *failure) {
 	chosen, process, inService := target.acquire()
 	if chosen == nil {
-		r.options.Metric(metricNoCapacity, componentDimension(name), 1)
+		r.options.Metric(MetricNoCapacity, componentDimension(name), 1)
 		return nil, validationError("Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress " +
 			"(if configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API.")
 	}

@@ -2,14 +2,15 @@ package endpoint
 
 import "time"
 
-// samplePeriod is that of the high-resolution metric, in AWS time.
-const samplePeriod = 10 * time.Second
+// SamplePeriod is that of the high-resolution metric, in AWS time.
+const SamplePeriod = 10 * time.Second
 
-// Metrics of namespace AWS/SageMaker (developer guide, "Amazon SageMaker AI
-// metrics in Amazon CloudWatch").
+// Metrics and their namespace (developer guide, "Amazon SageMaker AI metrics in
+// Amazon CloudWatch"). Exported are those that scaling follows.
 const (
-	metricNoCapacity         = "NoCapacityInvocationFailures"
-	metricConcurrentRequests = "ConcurrentRequestsPerCopy"
+	MetricNamespace          = "AWS/SageMaker"
+	MetricNoCapacity         = "NoCapacityInvocationFailures"
+	MetricConcurrentRequests = "ConcurrentRequestsPerCopy"
 	metricInvocationsPerCopy = "InvocationsPerCopy"
 	metricInvocations        = "Invocations"
 	metric4XXErrors          = "Invocation4XXErrors"
@@ -65,7 +66,7 @@ func (r *Runtime) sample() {
 	}
 	r.mu.Unlock()
 	for name, value := range concurrency {
-		r.options.Metric(metricConcurrentRequests, componentDimension(name), value)
+		r.options.Metric(MetricConcurrentRequests, componentDimension(name), value)
 		// Without traffic the metric is there with a value of zero, so that target
 		// tracking on its sum can scale in (developer guide, "Edit a scaling policy").
 		r.options.Metric(metricInvocationsPerCopy, componentDimension(name), 0)

@@ -102,9 +102,14 @@ type Options struct {
 	// Faults are the faults that are on; the default has none.
 	Faults *faults.Faults
 	// Provisioning is how long an instance takes to come, in AWS time; the
-	// default is 4 minutes.
+	// default is DefaultProvisioning.
 	Provisioning time.Duration
 }
+
+// DefaultProvisioning is how long an instance takes to come where Options do not
+// say, in AWS time: with the alarm's minute before it and a quick start after it,
+// the five minutes that AWS's blog post on scaling to zero measured.
+const DefaultProvisioning = 4 * time.Minute
 
 // Runtime runs endpoints and inference components, and routes requests to their
 // copies. It is safe for concurrent use.
@@ -135,7 +140,7 @@ func New(options Options) *Runtime {
 	options.Logger = cmp.Or(options.Logger, slog.Default())
 	options.InvocationTimeout = cmp.Or(options.InvocationTimeout, 60*time.Second)
 	options.StopTimeout = cmp.Or(options.StopTimeout, 30*time.Second)
-	options.Provisioning = cmp.Or(options.Provisioning, 4*time.Minute)
+	options.Provisioning = cmp.Or(options.Provisioning, DefaultProvisioning)
 	if options.Clock == nil {
 		// The default speed is one that New accepts.
 		options.Clock, _ = clock.New(clock.DefaultSpeed)
@@ -151,7 +156,7 @@ func New(options Options) *Runtime {
 	if options.Faults != nil {
 		options.Faults.OnKill(r.kill)
 	}
-	r.background.Go(func() { options.Clock.Every(ctx, samplePeriod, r.sample) })
+	r.background.Go(func() { options.Clock.Every(ctx, SamplePeriod, r.sample) })
 	return r
 }
 

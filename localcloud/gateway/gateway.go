@@ -60,6 +60,9 @@ type Stage struct {
 	// method has a bucket of its own. They are named as in "infer/POST", and the
 	// default for all methods "*/*". A limit less than 0 means the account's.
 	Throttles map[string]Throttle
+	// Detailed says whether a method has metrics of its own besides the stage's,
+	// by methods that are named as in Throttles.
+	Detailed map[string]bool
 	// RateRules are those of the firewall in front of the stage. Its other rules are
 	// not known here: nothing looks into a request for attacks.
 	RateRules []RateRule
@@ -112,7 +115,9 @@ type deployment struct {
 	keys       map[string]*client
 	methods    map[string]*rate.Limiter
 	dimensions map[string]string
-	logFormat  logFormat
+	// detailed are the dimensions of the methods with metrics of their own.
+	detailed  map[string]map[string]string
+	logFormat logFormat
 }
 
 // New makes a gateway without stages.
@@ -135,6 +140,7 @@ func (g *Gateway) Deploy(apiID, stage string, s Stage) {
 	d := &deployment{
 		Stage: s, keys: make(map[string]*client, len(s.Keys)), methods: map[string]*rate.Limiter{},
 		dimensions: map[string]string{"ApiName": s.Name, "Stage": stage},
+		detailed:   map[string]map[string]string{},
 		logFormat:  parseLogFormat(s.AccessLogFormat),
 	}
 	for _, key := range s.Keys {
@@ -143,8 +149,12 @@ func (g *Gateway) Deploy(apiID, stage string, s Stage) {
 			d.keys[key.Value] = g.client(apiID, stage, key, now)
 		}
 	}
-	throttles := byMethod(s.Throttles)
+	throttles, detailed := byMethod(s.Throttles), byMethod(s.Detailed)
 	for _, m := range s.API.methods {
+		own, set := detailed[m.name]
+		if own || !set && detailed[allMethods] {
+			d.detailed[m.name] = map[string]string{"ApiName": s.Name, "Stage": stage, "Method": m.httpMethod, "Resource": m.path}
+		}
 		if throttle, ok := ofMethod(throttles, m); ok {
 			d.methods[m.name] = g.meters.bucket(bucketID{api: apiID, stage: stage, method: m.name}, throttle, now)
 		}

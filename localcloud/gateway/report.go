@@ -30,6 +30,7 @@ type Request struct {
 // report tells of the request, and counts it as API Gateway does (AWS page
 // "Amazon API Gateway dimensions and metrics"): the two error metrics are 0 or 1
 // for each request, so that their average is a rate; latencies are milliseconds.
+// A method with detailed metrics has the same ones of its own.
 func (x *exchange) report(sent *answer) {
 	latency := time.Since(x.began)
 	if observe := x.gateway.options.Observe; observe != nil {
@@ -42,7 +43,15 @@ func (x *exchange) report(sent *answer) {
 	if metric == nil || x.deployment == nil {
 		return
 	}
-	count := func(name string, value float64) { metric(name, x.deployment.dimensions, value) }
+	sets := []map[string]string{x.deployment.dimensions}
+	if x.method != nil && x.deployment.detailed[x.method.name] != nil {
+		sets = append(sets, x.deployment.detailed[x.method.name])
+	}
+	count := func(name string, value float64) {
+		for _, dimensions := range sets {
+			metric(name, dimensions, value)
+		}
+	}
 	count("Count", 1)
 	count("4XXError", one(sent.status/100 == 4))
 	count("5XXError", one(sent.status/100 == 5))

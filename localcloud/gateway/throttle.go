@@ -37,14 +37,14 @@ type Plan struct {
 // a slash, and the HTTP method.
 func methodKey(path, httpMethod string) string { return strings.Trim(path, "/") + "/" + httpMethod }
 
-// byMethod takes throttles as AWS names them: "/infer/POST" in a usage plan,
+// byMethod takes settings as AWS names them: "/infer/POST" in a usage plan,
 // "infer/POST" or "~1infer/POST" in a stage's settings.
-func byMethod(throttles map[string]Throttle) map[string]Throttle {
-	result := make(map[string]Throttle, len(throttles))
-	for name, throttle := range throttles {
+func byMethod[Setting any](settings map[string]Setting) map[string]Setting {
+	result := make(map[string]Setting, len(settings))
+	for name, setting := range settings {
 		name = strings.ReplaceAll(name, "~1", "/")
 		slash := strings.LastIndexByte(name, '/')
-		result[methodKey(name[:max(slash, 0)], name[slash+1:])] = throttle
+		result[methodKey(name[:max(slash, 0)], name[slash+1:])] = setting
 	}
 	return result
 }

@@ -332,6 +332,41 @@ func TestObserveAndMetric(t *testing.T) {
 	})
 }
 
+func TestMethodsWithMetricsOfTheirOwn(t *testing.T) {
+	of := func(method string) map[string]string {
+		return map[string]string{"ApiName": "music", "Stage": "dev", "Method": method, "Resource": "/v1/infer"}
+	}
+	for name, test := range map[string]struct {
+		detailed map[string]bool
+		want     []map[string]string
+	}{
+		"none":        {nil, nil},
+		"all":         {map[string]bool{"*/*": true}, []map[string]string{of("POST"), of("OPTIONS")}},
+		"one":         {map[string]bool{"v1/infer/POST": true}, []map[string]string{of("POST")}},
+		"all but one": {map[string]bool{"*/*": true, "~1v1~1infer/POST": false}, []map[string]string{of("OPTIONS")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stage int
+			var own []map[string]string
+			m := newInMemory(t, gateway.Options{Metric: func(name string, dimensions map[string]string, _ float64) {
+				switch {
+				case name != "Count":
+				case dimensions["Method"] == "":
+					stage++
+				default:
+					own = append(own, dimensions)
+				}
+			}})
+			m.Deploy("abc123", "dev", gateway.Stage{API: m.api, Name: "music", Detailed: test.detailed})
+			m.send(infer(song, "x-api-key", "wrong"))
+			m.send(call{"OPTIONS", inferURL, "", nil})
+			m.send(call{"GET", "/abc123/dev/nope", "", nil})
+			assert.Equal(t, test.want, own)
+			assert.Equal(t, 3, stage, "the stage counts them all")
+		})
+	}
+}
+
 // Callers, and deployments that change the limits, at once: the race detector
 // judges, and the number of those that pass.
 func TestThrottlesUnderLoad(t *testing.T) {

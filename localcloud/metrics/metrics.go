@@ -11,9 +11,10 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"scaletozero/localcloud/clock"
 )
+
+// Clock tells AWS time: a clock.Clock, or a clock.Driven.
+type Clock interface{ Now() time.Time }
 
 // Datapoint is the statistics of the samples in one period. A period without a
 // sample has no datapoint.
@@ -47,7 +48,7 @@ const (
 // Store keeps the metrics of one account in one Region. It is safe for
 // concurrent use.
 type Store struct {
-	clock *clock.Clock
+	clock Clock
 
 	mu     sync.Mutex
 	series map[string]*series
@@ -55,10 +56,16 @@ type Store struct {
 
 // series are the datapoints of one metric with one set of dimensions, oldest
 // first.
-type series struct{ fine, minutes []Datapoint }
+type series struct{ fine, minutes []stored }
+
+// stored is a Datapoint with what percentiles need.
+type stored struct {
+	Datapoint
+	values []counted
+}
 
 // New makes an empty Store that stamps samples with the clock's time.
-func New(c *clock.Clock) *Store {
+func New(c Clock) *Store {
 	return &Store{clock: c, series: map[string]*series{}}
 }
 
@@ -87,22 +94,24 @@ func (s *Store) forget(now time.Time) {
 	})
 }
 
-func put(points []Datapoint, now time.Time, resolution, lasts time.Duration, value float64) []Datapoint {
+func put(points []stored, now time.Time, resolution, lasts time.Duration, value float64) []stored {
 	start := now.Truncate(resolution)
 	if last := len(points) - 1; last < 0 || points[last].Start.Before(start) {
 		// Trimming some at a time, as a period begins, keeps putting cheap.
 		if old := from(points, now.Add(-lasts)); old > trimmingSlack {
 			points = slices.Delete(points, 0, old)
 		}
-		points = append(points, Datapoint{Start: start})
+		points = append(points, stored{Datapoint: Datapoint{Start: start}})
 	}
-	points[len(points)-1].add(Datapoint{SampleCount: 1, Sum: value, Minimum: value, Maximum: value})
+	last := &points[len(points)-1]
+	last.add(Datapoint{SampleCount: 1, Sum: value, Minimum: value, Maximum: value})
+	last.values = count(last.values, value)
 	return points
 }
 
 // from is the index of the first point at or after t.
-func from(points []Datapoint, t time.Time) int {
-	i, _ := slices.BinarySearchFunc(points, t, func(d Datapoint, t time.Time) int { return d.Start.Compare(t) })
+func from(points []stored, t time.Time) int {
+	i, _ := slices.BinarySearchFunc(points, t, func(d stored, t time.Time) int { return d.Start.Compare(t) })
 	return i
 }
 
@@ -112,30 +121,37 @@ func from(points []Datapoint, t time.Time) int {
 // also how alarms slide periods longer than a minute. Periods are multiples of
 // 10 seconds. The last one may be under way.
 func (s *Store) Query(namespace, name string, dimensions map[string]string, period time.Duration, start, end time.Time) []Datapoint {
+	found := make([]Datapoint, 0, max(int(end.Sub(start)/period), 0)+1)
+	s.over(namespace, name, dimensions, period, start, end, func(at time.Time, point stored) {
+		if last := len(found) - 1; last < 0 || found[last].Start != at {
+			found = append(found, Datapoint{Start: at})
+		}
+		found[len(found)-1].add(point.Datapoint)
+	})
+	return found
+}
+
+// over visits the datapoints that are kept for the periods of Query, oldest
+// first, each with the start of its period.
+func (s *Store) over(namespace, name string, dimensions map[string]string, period time.Duration, start, end time.Time, visit func(at time.Time, point stored)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept := s.series[string(seriesKey(nil, namespace, name, dimensions))]
 	if kept == nil {
-		return nil
+		return
 	}
 	points, resolution := kept.fine, fine
 	if period%minute == 0 {
 		points, resolution = kept.minutes, minute
 	}
 	start = start.Truncate(resolution)
-	points = points[from(points, start):]
-	found := make([]Datapoint, 0, min(len(points), int(end.Sub(start)/period)+1))
-	for _, point := range points {
+	for _, point := range points[from(points, start):] {
 		at := start.Add(point.Start.Sub(start) / period * period) //nolint:durationcheck // The division makes it a number.
 		if !at.Before(end) {
-			break
+			return
 		}
-		if last := len(found) - 1; last < 0 || found[last].Start != at {
-			found = append(found, Datapoint{Start: at})
-		}
-		found[len(found)-1].add(point)
+		visit(at, point)
 	}
-	return found
 }
 
 // seriesKey appends the name of a series to key: all that tells it from others,

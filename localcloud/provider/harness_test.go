@@ -74,6 +74,29 @@ type fakeScaler struct{ registered scaling.Registered }
 
 func (f *fakeScaler) Register(r scaling.Registered) { f.registered = r }
 
+// counter keeps what metric filters count, by namespace and name.
+type counter struct {
+	mu      sync.Mutex
+	counted map[string][]float64
+	// methods are the resources of the methods that the gateway counted for themselves.
+	methods []string
+}
+
+// serve takes the gateway's metrics.
+func (c *counter) serve(name string, dimensions map[string]string, _ float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if resource := dimensions["Resource"]; name == "Count" && resource != "" {
+		c.methods = append(c.methods, resource)
+	}
+}
+
+func (c *counter) put(namespace, name string, _ map[string]string, value float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counted[namespace+" "+name] = append(c.counted[namespace+" "+name], value)
+}
+
 // cloud is a provider behind a real gRPC connection.
 type cloud struct {
 	t         *testing.T
@@ -84,6 +107,7 @@ type cloud struct {
 	queues    *sqs.Service
 	tables    *dynamodb.Service
 	functions *lambda.Runtime
+	counts    *counter
 	rpc       *grpc.Server
 	api       *httptest.Server
 	logs      string
@@ -98,8 +122,9 @@ func openCloud(t *testing.T, state string) *cloud {
 	runtime := &fakeRuntime{running: map[string]endpoint.Component{}}
 	awsTime, err := clock.New(1)
 	require.NoError(t, err)
+	counts := &counter{counted: map[string][]float64{}}
 	served := gateway.New(gateway.Options{
-		Services: map[string]http.Handler{"runtime.sagemaker": http.NotFoundHandler()}, Clock: awsTime,
+		Services: map[string]http.Handler{"runtime.sagemaker": http.NotFoundHandler()}, Clock: awsTime, Metric: counts.serve,
 	})
 	api := httptest.NewServer(served)
 	t.Cleanup(api.Close)
@@ -113,7 +138,8 @@ func openCloud(t *testing.T, state string) *cloud {
 	t.Cleanup(func() { require.NoError(t, functions.Close()) })
 	server := provider.New(provider.Options{
 		Store: store, Runtime: runtime, Gateway: served, Scaler: scaler, Queues: queues, Tables: tables, Functions: functions, URL: api.URL, LogDir: logs,
-		Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
+		Metric: counts.put,
+		Now:    func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
 	})
 	require.NoError(t, server.Resume(t.Context()))
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
@@ -123,7 +149,7 @@ func openCloud(t *testing.T, state string) *cloud {
 	go func() { _ = rpc.Serve(listener) }()
 	t.Cleanup(rpc.Stop)
 	c := &cloud{
-		t: t, server: server, runtime: runtime, scaler: scaler, queues: queues, tables: tables, functions: functions, rpc: rpc, api: api, logs: logs,
+		t: t, server: server, runtime: runtime, scaler: scaler, queues: queues, tables: tables, functions: functions, counts: counts, rpc: rpc, api: api, logs: logs,
 		client: connect(t, listener.Addr().String()),
 	}
 	c.configure(props{"region": "ap-northeast-1"})

@@ -66,7 +66,13 @@ const (
 	TypeScalingPolicy        = "aws:appautoscaling/policy:Policy"
 	TypeScheduledAction      = "aws:appautoscaling/scheduledAction:ScheduledAction"
 	TypeMetricAlarm          = "aws:cloudwatch/metricAlarm:MetricAlarm"
+	TypeCompositeAlarm       = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 	TypeLogGroup             = "aws:cloudwatch/logGroup:LogGroup"
+	TypeLogMetricFilter      = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
+	TypeTopic                = "aws:sns/topic:Topic"
+	TypeTopicPolicy          = "aws:sns/topicPolicy:TopicPolicy"
+	TypeTopicSubscription    = "aws:sns/topicSubscription:TopicSubscription"
+	TypeKey                  = "aws:kms/key:Key"
 	TypeRestAPI              = "aws:apigateway/restApi:RestApi"
 	TypeDeployment           = "aws:apigateway/deployment:Deployment"
 	TypeStage                = "aws:apigateway/stage:Stage"
@@ -99,7 +105,13 @@ var kinds = map[string]*kind{
 	TypeScalingPolicy:        scalingPolicyKind,
 	TypeScheduledAction:      scheduledActionKind,
 	TypeMetricAlarm:          metricAlarmKind,
+	TypeCompositeAlarm:       compositeAlarmKind,
 	TypeLogGroup:             logGroupKind,
+	TypeLogMetricFilter:      logMetricFilterKind,
+	TypeTopic:                topicKind,
+	TypeTopicPolicy:          topicPolicyKind,
+	TypeTopicSubscription:    topicSubscriptionKind,
+	TypeKey:                  keyKind,
 	TypeRestAPI:              restAPIKind,
 	TypeDeployment:           deploymentKind,
 	TypeStage:                stageKind,

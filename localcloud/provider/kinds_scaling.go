@@ -152,13 +152,15 @@ var metricAlarmKind = &kind{
 	rules: map[string]rule{
 		"comparisonOperator": oneOf("GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold",
 			"LessThanOrEqualToThreshold", "LessThanLowerOrGreaterThanUpperThreshold", "LessThanLowerThreshold", "GreaterThanUpperThreshold"),
-		"statistic":        oneOf("SampleCount", "Average", "Sum", "Minimum", "Maximum"),
-		"treatMissingData": oneOf("breaching", "notBreaching", "ignore", "missing"),
+		"statistic":                         oneOf("SampleCount", "Average", "Sum", "Minimum", "Maximum"),
+		"treatMissingData":                  oneOf("breaching", "notBreaching", "ignore", "missing"),
+		"evaluateLowSampleCountPercentiles": oneOf("evaluate", "ignore"),
 	},
 	replaceOn: []string{"name"},
 	identity:  []string{"name"},
 	id:        inputAsID("name"),
 	check:     checkAlarm,
+	remove:    inNoComposite,
 	outputs: func(_ *Server, r *Resource) Properties {
 		return Properties{"arn": alarmARN(r, r.Inputs.text("name"))}
 	},
@@ -166,6 +168,22 @@ var metricAlarmKind = &kind{
 
 func alarmARN(r *Resource, name string) string {
 	return arn(r, "cloudwatch", r.Region, accountID, "alarm:"+name)
+}
+
+var compositeAlarmKind = &kind{
+	inputs:   schemaOf(&cloudwatch.CompositeAlarmArgs{}),
+	defaults: Properties{"actionsEnabled": true},
+	rules: map[string]rule{
+		"alarmName": lengthBetween(1, 255),
+		"alarmRule": lengthBetween(1, 10240),
+	},
+	replaceOn: []string{"alarmName", "actionsEnabled"},
+	identity:  []string{"alarmName"},
+	id:        inputAsID("alarmName"),
+	check:     checkComposite,
+	outputs: func(_ *Server, r *Resource) Properties {
+		return Properties{"arn": alarmARN(r, r.Inputs.text("alarmName"))}
+	},
 }
 
 var logGroupKind = &kind{

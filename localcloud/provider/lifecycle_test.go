@@ -13,8 +13,10 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/dynamodb"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lambda"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sagemaker"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/wafv2"
 	"github.com/pulumi/pulumi-docker-build/sdk/go/dockerbuild"
@@ -39,6 +41,8 @@ var sdkTypes = map[string]any{
 	provider.TypeQueue: sqs.Queue{}, provider.TypeQueuePolicy: sqs.QueuePolicy{}, provider.TypeRedriveAllowPolicy: sqs.RedriveAllowPolicy{}, provider.TypeTable: dynamodb.Table{},
 	provider.TypeFunction: lambda.Function{}, provider.TypeEventSourceMapping: lambda.EventSourceMapping{},
 	provider.TypeWebACL: wafv2.WebAcl{}, provider.TypeWebACLAssociation: wafv2.WebAclAssociation{}, provider.TypeWebACLLogging: wafv2.WebAclLoggingConfiguration{},
+	provider.TypeLogMetricFilter: cloudwatch.LogMetricFilter{}, provider.TypeCompositeAlarm: cloudwatch.CompositeAlarm{}, provider.TypeKey: kms.Key{},
+	provider.TypeTopic: sns.Topic{}, provider.TypeTopicPolicy: sns.TopicPolicy{}, provider.TypeTopicSubscription: sns.TopicSubscription{},
 }
 
 // outputFields are the names of the type's outputs in the SDK.

@@ -25,7 +25,7 @@ func (s *Server) commit(old, next *Resource) error {
 	}
 	show := func() error { return nil }
 	switch token := cmp.Or(next, old).Type; {
-	case strings.HasPrefix(token, "aws:apigateway/"), strings.HasPrefix(token, "aws:wafv2/"):
+	case strings.HasPrefix(token, "aws:apigateway/"), strings.HasPrefix(token, "aws:wafv2/"), token == TypeLogMetricFilter:
 		show = s.publish
 	case scales(token):
 		show = s.registerScaling
@@ -50,6 +50,11 @@ func (s *Server) publish() error {
 			return fmt.Errorf("stage %s cannot be served: %w", stage.ID, err)
 		}
 		next[place] = served
+	}
+	for _, log := range s.logs {
+		if err := s.filter(log); err != nil {
+			return err
+		}
 	}
 	for place, stage := range next {
 		s.options.Gateway.Deploy(place.api, place.name, stage)
@@ -76,7 +81,8 @@ func (s *Server) servedStage(place publishedStage, stage *Resource) (gateway.Sta
 	if err != nil {
 		return gateway.Stage{}, fmt.Errorf("the snapshot of deployment %s: %w", deployment.ID, err)
 	}
-	served := gateway.Stage{API: api, Throttles: s.throttlesFor(place), RateRules: s.rateRulesFor(stage)}
+	served := gateway.Stage{API: api, RateRules: s.rateRulesFor(stage)}
+	served.Throttles, served.Detailed = s.methodSettingsFor(place)
 	if restAPI := s.store.Find(TypeRestAPI, place.api, ""); restAPI != nil {
 		served.Name = restAPI.Inputs.text("name")
 	}
@@ -85,9 +91,13 @@ func (s *Server) servedStage(place publishedStage, stage *Resource) (gateway.Sta
 	}
 	if settings := stage.Inputs.object("accessLogSettings"); settings != nil {
 		served.AccessLogFormat = settings.text("format")
-		served.AccessLog, err = s.openLog(settings.text("destinationArn"))
+		log, err := s.openLog(settings.text("destinationArn"))
+		if err != nil {
+			return gateway.Stage{}, err
+		}
+		served.AccessLog = log
 	}
-	return served, err
+	return served, nil
 }
 
 // keysFor returns the keys of every usage plan that covers the stage. API Gateway keeps a key from being on two of
@@ -134,10 +144,10 @@ func planFor(plan *Resource, covered Properties) gateway.Plan {
 	return p
 }
 
-// throttlesFor returns the throttles of the stage's MethodSettings. Their other settings are kept, and change nothing
-// here: the local cloud has no execution logs.
-func (s *Server) throttlesFor(place publishedStage) map[string]gateway.Throttle {
-	throttles := map[string]gateway.Throttle{}
+// methodSettingsFor returns the throttles of the stage's MethodSettings, and which methods have metrics of their own.
+// Their other settings are kept, and change nothing here: the local cloud has no execution logs.
+func (s *Server) methodSettingsFor(place publishedStage) (throttles map[string]gateway.Throttle, detailed map[string]bool) {
+	throttles, detailed = map[string]gateway.Throttle{}, map[string]bool{}
 	for _, r := range s.store.Resources(TypeMethodSettings) {
 		if r.Inputs.text("restApi") != place.api || r.Inputs.text("stageName") != place.name {
 			continue
@@ -151,27 +161,29 @@ func (s *Server) throttlesFor(place publishedStage) map[string]gateway.Throttle 
 		if limit, given := settings["throttlingBurstLimit"].(float64); given {
 			t.BurstLimit = int(limit)
 		}
-		throttles[r.Inputs.text("methodPath")] = t
+		throttles[r.Inputs.text("methodPath")], detailed[r.Inputs.text("methodPath")] = t, settings.flag("metricsEnabled")
 	}
-	return throttles
+	return throttles, detailed
 }
 
 // openLog opens the file that stands for a CloudWatch log group. It stays open until Close, since requests that began
 // before a change still write to it.
-func (s *Server) openLog(groupARN string) (*os.File, error) {
+func (s *Server) openLog(groupARN string) (*accessLog, error) {
 	_, group, found := strings.Cut(groupARN, ":log-group:")
 	if !found {
 		return nil, fmt.Errorf("accessLogSettings.destinationArn must be the ARN of a CloudWatch log group, but is %q", groupARN)
 	}
-	name := strings.Trim(strings.NewReplacer("/", "_", "\\", "_", ":", "_").Replace(strings.TrimSuffix(group, ":*")), "._")
+	group = strings.TrimSuffix(group, ":*")
+	name := strings.Trim(strings.NewReplacer("/", "_", "\\", "_", ":", "_").Replace(group), "._")
 	if open := s.logs[name]; open != nil {
 		return open, nil
 	}
-	opened, err := os.OpenFile(filepath.Join(s.options.LogDir, name+".access.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err == nil {
-		s.logs[name] = opened
+	file, err := os.OpenFile(filepath.Join(s.options.LogDir, name+".access.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
 	}
-	return opened, err
+	s.logs[name] = &accessLog{group: group, file: file, metric: s.options.Metric}
+	return s.logs[name], nil
 }
 
 // Resume makes everything real again that the store holds: it starts the instances of every endpoint and the processes
@@ -199,7 +211,7 @@ func (s *Server) Close() error {
 	defer s.publishing.Unlock()
 	var failures []error
 	for _, log := range s.logs {
-		failures = append(failures, log.Close())
+		failures = append(failures, log.file.Close())
 	}
 	clear(s.logs)
 	return errors.Join(failures...)

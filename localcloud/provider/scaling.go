@@ -2,6 +2,8 @@ package provider
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +19,7 @@ type Scaler interface {
 // scales tells whether resources of the type drive the scaler.
 func scales(token string) bool {
 	switch token {
-	case TypeScalingTarget, TypeScalingPolicy, TypeScheduledAction, TypeMetricAlarm:
+	case TypeScalingTarget, TypeScalingPolicy, TypeScheduledAction, TypeMetricAlarm, TypeCompositeAlarm:
 		return true
 	default:
 		return false
@@ -28,28 +30,62 @@ func scales(token string) bool {
 func (s *Server) registerScaling() error {
 	s.registering.Lock()
 	defer s.registering.Unlock()
-	var all scaling.Registered
-	for _, r := range s.store.Resources(TypeScalingTarget) {
-		all.Targets = append(all.Targets, targetOf(r))
+	all, err := ScalingOf(slices.Concat(
+		s.store.Resources(TypeScalingTarget), s.store.Resources(TypeScalingPolicy),
+		s.store.Resources(TypeMetricAlarm), s.store.Resources(TypeCompositeAlarm), s.store.Resources(TypeScheduledAction),
+	))
+	if err != nil {
+		return err
 	}
-	for _, r := range s.store.Resources(TypeScalingPolicy) {
+	s.options.Scaler.Register(all)
+	return nil
+}
+
+// ScalingOf is what the scaler runs of the resources, in their order; those that do not drive it are left out. Inputs
+// that are missing have the values that the real provider fills in, so that inputs which were never checked, as a
+// program gives them, will do. The ARN of a policy follows from its URN and the time of its creation.
+//
+// Errors: a policy or scheduled action that AWS refuses or that the local cloud cannot run.
+func ScalingOf(resources []*Resource) (scaling.Registered, error) {
+	var all scaling.Registered
+	for _, r := range resources {
+		if !scales(r.Type) {
+			continue
+		}
+		filled := *r
+		filled.Inputs = maps.Clone(kinds[r.Type].defaults)
+		if filled.Inputs == nil {
+			filled.Inputs = Properties{}
+		}
+		maps.Copy(filled.Inputs, r.Inputs)
+		if err := addScaling(&all, &filled); err != nil {
+			return scaling.Registered{}, err
+		}
+	}
+	return all, nil
+}
+
+func addScaling(all *scaling.Registered, r *Resource) error {
+	switch r.Type {
+	case TypeScalingTarget:
+		all.Targets = append(all.Targets, targetOf(r))
+	case TypeScalingPolicy:
 		policy, err := policyOf(r)
 		if err != nil {
 			return fmt.Errorf("scaling policy %s: %w", r.ID, err)
 		}
 		all.Policies = append(all.Policies, policy)
-	}
-	for _, r := range s.store.Resources(TypeMetricAlarm) {
+	case TypeMetricAlarm:
 		all.Alarms = append(all.Alarms, alarmOf(r))
-	}
-	for _, r := range s.store.Resources(TypeScheduledAction) {
+	case TypeCompositeAlarm:
+		all.Composites = append(all.Composites, compositeOf(r))
+	case TypeScheduledAction:
 		action, err := scheduledActionOf(r)
 		if err != nil {
 			return fmt.Errorf("scheduled action %s: %w", r.ID, err)
 		}
 		all.Schedules = append(all.Schedules, action)
 	}
-	s.options.Scaler.Register(all)
 	return nil
 }
 
@@ -164,61 +200,6 @@ func trackingOf(component string, p Properties) (*scaling.Tracking, error) {
 		Metric: metric, Target: target, DisableScaleIn: p.flag("disableScaleIn"),
 		ScaleInCooldown: p.cooldown("scaleInCooldown"), ScaleOutCooldown: p.cooldown("scaleOutCooldown"),
 	}, nil
-}
-
-// alarmOf leaves the unit out: the metrics of the local cloud have none, so that none is wrong.
-func alarmOf(r *Resource) scaling.Alarm {
-	return scaling.Alarm{
-		ARN: alarmARN(r, r.Inputs.text("name")), Name: r.Inputs.text("name"),
-		Metric: scaling.Metric{
-			Namespace: r.Inputs.text("namespace"), Name: r.Inputs.text("metricName"), Dimensions: r.Inputs.texts("dimensions"),
-			Statistic: r.Inputs.text("statistic"), Period: time.Duration(r.Inputs.number("period")) * time.Second,
-		},
-		EvaluationPeriods: int(r.Inputs.number("evaluationPeriods")), DatapointsToAlarm: int(r.Inputs.number("datapointsToAlarm")),
-		ComparisonOperator: r.Inputs.text("comparisonOperator"), Threshold: r.Inputs.number("threshold"),
-		TreatMissingData: r.Inputs.text("treatMissingData"), ActionsEnabled: r.Inputs.flag("actionsEnabled"),
-		AlarmActions: r.Inputs.list("alarmActions"), OKActions: r.Inputs.list("okActions"),
-		InsufficientDataActions: r.Inputs.list("insufficientDataActions"), NotEvaluated: notEvaluated(r),
-	}
-}
-
-// notEvaluated says why the local cloud cannot evaluate an alarm that AWS would; "" if it can.
-func notEvaluated(r *Resource) string {
-	switch {
-	case r.Inputs["metricQueries"] != nil:
-		return "localcloud has no metric math; give metricName and statistic instead of metricQueries"
-	case r.Inputs.text("extendedStatistic") != "":
-		return "localcloud has no percentiles; give statistic instead of extendedStatistic"
-	case r.Inputs.text("metricName") == "":
-		return "the alarm names no metric"
-	case r.Inputs["threshold"] == nil:
-		return "localcloud detects no anomalies; give a threshold"
-	default:
-		return ""
-	}
-}
-
-// checkAlarm holds PutMetricAlarm's rules for an alarm on one metric.
-func checkAlarm(_ *Server, r *Resource) error {
-	periods, needed := r.Inputs.number("evaluationPeriods"), r.Inputs.number("datapointsToAlarm")
-	if periods < 1 || needed < 0 || needed > periods {
-		return fmt.Errorf("ValidationError: evaluationPeriods must be at least 1 and datapointsToAlarm not above it: %v, %v", periods, needed)
-	}
-	if r.Inputs.text("metricName") == "" {
-		return nil
-	}
-	if (r.Inputs.text("statistic") == "") == (r.Inputs.text("extendedStatistic") == "") {
-		return fmt.Errorf("one of statistic or extendedStatistic must be set, and not both, for an alarm on metricName")
-	}
-	switch period := int(r.Inputs.number("period")); {
-	case period != 10 && period != 20 && period != 30 && (period < 60 || period%60 != 0):
-		return fmt.Errorf("ValidationError: period must be 10, 20, 30 or a multiple of 60 seconds, but is %d", period)
-	case period < 3600 && period*int(periods) > 24*3600:
-		return fmt.Errorf("ValidationError: period times evaluationPeriods must not be above one day, but is %d seconds", period*int(periods))
-	case period*int(periods) > 7*24*3600:
-		return fmt.Errorf("ValidationError: period times evaluationPeriods must not be above seven days, but is %d seconds", period*int(periods))
-	}
-	return nil
 }
 
 func scheduledActionOf(r *Resource) (scaling.ScheduledAction, error) {

@@ -94,12 +94,22 @@ func TestTheScalerRunsWhatIsRegistered(t *testing.T) {
 }
 
 func TestAlarmsThatTheLocalCloudDoesNotEvaluateSaySo(t *testing.T) {
-	query := []any{props{"id": "e", "expression": "m*2", "returnData": true}}
+	math := func(expression string) []any {
+		return []any{
+			props{"id": "m", "metric": props{"namespace": "n", "metricName": "m", "stat": "Sum", "period": 60}},
+			props{"id": "e", "expression": expression, "returnData": true},
+		}
+	}
+	metric := props{"metricName": "m", "namespace": "n", "extendedStatistic": "p99", "period": 60, "threshold": 1}
 	for reason, inputs := range map[string]props{
-		"no metric math":  {"metricQueries": query},
-		"no percentiles":  {"metricName": "m", "namespace": "n", "extendedStatistic": "p99", "period": 60, "threshold": 1},
-		"no anomalies":    {"metricName": "m", "namespace": "n", "statistic": "Sum", "period": 60},
-		"names no metric": {"threshold": 1},
+		"metric math with AVG":       {"metricQueries": math("AVG(m)"), "threshold": 1},
+		"a threshold":                {"metricQueries": math("m * 2")},
+		"percentiles such as p95":    merged(metric, props{"extendedStatistic": "tm99"}),
+		"percentiles of few samples": merged(metric, props{"evaluateLowSampleCountPercentiles": "ignore"}),
+		"no anomalies":               {"metricName": "m", "namespace": "n", "statistic": "Sum", "period": 60},
+		"names no metric":            {"threshold": 1},
+		"which is no id of another":  {"metricQueries": math("m + more"), "threshold": 1},
+		"over one period only":       {"metricQueries": append(math("m / n"), props{"id": "n", "metric": props{"namespace": "n", "metricName": "n", "stat": "Sum", "period": 300}}), "threshold": 1},
 	} {
 		c := newCloud(t)
 		c.create(provider.TypeMetricAlarm, merged(inputs, props{"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1}))

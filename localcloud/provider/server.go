@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -43,6 +42,9 @@ type Gateway interface {
 	Remove(apiID, stage string)
 }
 
+// Metric takes one sample of a CloudWatch metric; metrics.Store.Put is the real one.
+type Metric func(namespace, name string, dimensions map[string]string, value float64)
+
 // Options are what a Server works with. All are required but Now, which defaults to time.Now.
 type Options struct {
 	Store   *Store
@@ -53,6 +55,8 @@ type Options struct {
 	Tables  Tables
 	// Functions runs what is fed by queues and by the gateway.
 	Functions Functions
+	// Metric takes what metric filters count of the access logs.
+	Metric Metric
 	// URL is where the gateway is served, without a slash at the end.
 	URL string
 	// LogDir is an existing directory for access logs, one file per log group.
@@ -73,7 +77,7 @@ type Server struct {
 
 	publishing sync.Mutex
 	published  map[publishedStage]gateway.Stage
-	logs       map[string]*os.File
+	logs       map[string]*accessLog
 
 	problems problems
 }
@@ -83,7 +87,7 @@ func New(options Options) *Server {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Server{options: options, store: options.Store, logs: map[string]*os.File{}}
+	return &Server{options: options, store: options.Store, logs: map[string]*accessLog{}}
 }
 
 // NewGRPCServer returns a gRPC server on which s is registered.

@@ -186,7 +186,26 @@ func specifications(t *testing.T) []specification {
 			group := w.arn(t, provider.TypeLogGroup)
 			return props{"resourceArn": w.arn(t, provider.TypeWebACL), "logDestinationConfigs": []any{group}}
 		}, redacting("x-api-key"), props{"logDestinationConfigs": []any{"arn:aws:logs:ap-northeast-1:123456789012:log-group:aws-waf-logs-other"}}},
+		{provider.TypeLogMetricFilter, func(w world) props {
+			return props{"logGroupName": id(w, provider.TypeLogGroup), "pattern": `{ $.status = "5*" }`, "metricTransformation": counting(nil)}
+		}, props{"pattern": `{ $.status = "4*" }`}, props{"name": "other"}},
+		{provider.TypeCompositeAlarm, func(w world) props {
+			return props{"alarmName": "both", "alarmRule": fmt.Sprintf("ALARM(%q)", id(w, provider.TypeMetricAlarm))}
+		}, props{"alarmDescription": "new"}, props{"alarmName": "other"}},
+		{provider.TypeKey, func(world) props { return props{"policy": trustPolicy} }, props{"enableKeyRotation": true}, props{"keyUsage": "SIGN_VERIFY"}},
+		{provider.TypeTopic, func(world) props { return props{} }, props{"kmsMasterKeyId": "alias/aws/sns"}, props{"name": "other"}},
+		{provider.TypeTopicPolicy, func(w world) props {
+			return props{"arn": id(w, provider.TypeTopic), "policy": trustPolicy}
+		}, props{"policy": `{"Version":"2012-10-17"}`}, props{"arn": "arn:aws:sns:ap-northeast-1:123456789012:other"}},
+		{provider.TypeTopicSubscription, func(w world) props {
+			return props{"topic": id(w, provider.TypeTopic), "protocol": "email", "endpoint": "team@example.com"}
+		}, props{"rawMessageDelivery": true}, props{"endpoint": "other@example.com"}},
 	}
+}
+
+// counting is what a metric filter counts.
+func counting(change props) props {
+	return merged(props{"namespace": "API", "name": "Failed", "value": "1", "defaultValue": "0"}, change)
 }
 
 // arn is the ARN of the world's resource of a type.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"scaletozero/localcloud/metrics"
@@ -62,9 +64,28 @@ func newAlarm(definition Alarm, now time.Time) *alarm {
 	return a
 }
 
-// step is how often the alarm is evaluated: with its period, and every minute
-// where that is longer.
-func (a *alarm) step() time.Duration { return min(cmp.Or(a.Metric.Period, time.Minute), time.Minute) }
+// multiDay is how long an alarm's periods are together from which on it is
+// evaluated once an hour, up to the full hour (CloudWatch user guide, "Alarm
+// evaluation").
+const multiDay = 24 * time.Hour
+
+// step is how often the alarm is evaluated: with its period, every minute where
+// that is longer, and every hour where the periods are longer than a day.
+func (a *alarm) step() time.Duration {
+	period := a.period()
+	if time.Duration(a.EvaluationPeriods)*period > multiDay {
+		return time.Hour
+	}
+	return min(cmp.Or(period, time.Minute), time.Minute)
+}
+
+// period is that of the metric, or of those of the metric math.
+func (a *alarm) period() time.Duration {
+	if a.Math != nil {
+		return a.Math.period()
+	}
+	return a.Metric.Period
+}
 
 func (a *alarm) describe() AlarmState {
 	return AlarmState{
@@ -98,12 +119,49 @@ func (a *alarm) evaluate(store *metrics.Store, at time.Time) (act bool) {
 
 // values are the evaluation range, oldest first; NaN is a missing datapoint.
 func (a *alarm) values(store *metrics.Store, at time.Time) []float64 {
-	values := slices.Repeat([]float64{math.NaN()}, a.EvaluationPeriods+extraPeriods)
-	start := at.Add(-time.Duration(len(values)) * a.Metric.Period)
-	for _, point := range store.Query(a.Metric.Namespace, a.Metric.Name, a.Metric.Dimensions, a.Metric.Period, start, at) {
-		values[point.Start.Sub(start)/a.Metric.Period] = statistic(point, a.Metric.Statistic)
+	n := a.EvaluationPeriods + extraPeriods
+	start := at.Add(-time.Duration(n) * a.period())
+	if a.Math == nil {
+		return a.Metric.values(store, n, start)
+	}
+	series := map[string][]float64{}
+	for id, metric := range a.Math.Metrics {
+		series[id] = metric.values(store, n, start)
+	}
+	values := make([]float64, n)
+	for i := range values {
+		now := map[string]float64{}
+		for id := range series {
+			now[id] = series[id][i]
+		}
+		values[i] = a.Math.watched.at(now)
 	}
 	return values
+}
+
+// values are those of n periods from start on, oldest first; NaN is a missing
+// datapoint.
+func (m Metric) values(store *metrics.Store, n int, start time.Time) []float64 {
+	values := slices.Repeat([]float64{math.NaN()}, n)
+	end := start.Add(time.Duration(n) * m.Period)
+	if percent, isPercentile := ParsePercentile(m.Statistic); isPercentile {
+		for _, point := range store.QueryPercentile(percent, m.Namespace, m.Name, m.Dimensions, m.Period, start, end) {
+			values[point.Start.Sub(start)/m.Period] = point.Value
+		}
+		return values
+	}
+	for _, point := range store.Query(m.Namespace, m.Name, m.Dimensions, m.Period, start, end) {
+		values[point.Start.Sub(start)/m.Period] = statistic(point, m.Statistic)
+	}
+	return values
+}
+
+// ParsePercentile reads a statistic such as p95 or p99.9; ok is false where it is
+// another one.
+func ParsePercentile(statistic string) (percent float64, ok bool) {
+	number, found := strings.CutPrefix(statistic, "p")
+	percent, err := strconv.ParseFloat(number, 64)
+	return percent, found && err == nil && percent >= 0 && percent <= 100
 }
 
 func statistic(point metrics.Datapoint, name string) float64 {
@@ -159,7 +217,7 @@ func (a *alarm) judge(values []float64) (state, reason string) {
 	case a.TreatMissingData == Ignore:
 		return "", reason
 	case existing == 0:
-		return InsufficientData, fmt.Sprintf("no datapoint in the last %d periods of %s", len(values), a.Metric.Period)
+		return InsufficientData, fmt.Sprintf("no datapoint in the last %d periods of %s", len(values), a.period())
 	case oldest >= needed:
 		// Whatever came since is missing, so waiting longer would not help.
 		return InAlarm, reason

@@ -5,10 +5,12 @@ import "time"
 // Registered is everything that a program registered with Application Auto
 // Scaling and CloudWatch. Nothing else drives a Scaler.
 type Registered struct {
-	Targets   []Target
-	Policies  []Policy
-	Alarms    []Alarm
-	Schedules []ScheduledAction
+	Targets  []Target
+	Policies []Policy
+	Alarms   []Alarm
+	// Composites join Alarms.
+	Composites []Composite
+	Schedules  []ScheduledAction
 }
 
 // Target is a scalable target: the copies of one inference component.
@@ -68,7 +70,8 @@ type Tracking struct {
 type Metric struct {
 	Namespace, Name string
 	Dimensions      map[string]string
-	// Statistic is SampleCount, Average, Sum, Minimum or Maximum.
+	// Statistic is SampleCount, Average, Sum, Minimum, Maximum or a percentile such
+	// as p95. Percentiles are evaluated however few samples there are.
 	Statistic string
 	// Period is 10, 20 or 30 seconds or whole minutes.
 	Period time.Duration
@@ -77,7 +80,9 @@ type Metric struct {
 // Alarm is a CloudWatch metric alarm.
 type Alarm struct {
 	ARN, Name string
-	Metric    Metric
+	// Metric is what the alarm watches, unless Math is.
+	Metric Metric
+	Math   *Math
 	// DatapointsToAlarm of the last EvaluationPeriods must breach. 0 means all.
 	EvaluationPeriods, DatapointsToAlarm int
 	ComparisonOperator                   string
@@ -88,8 +93,8 @@ type Alarm struct {
 	ActionsEnabled   bool
 	// What to run in which state, by ARN. Only scaling policies act.
 	AlarmActions, OKActions, InsufficientDataActions []string
-	// NotEvaluated says why the local cloud cannot evaluate the alarm, such as
-	// metric math. The alarm then stays in INSUFFICIENT_DATA and says so.
+	// NotEvaluated says why the local cloud cannot evaluate the alarm, such as a
+	// function of metric math that it has not. The alarm then stays in INSUFFICIENT_DATA and says so.
 	NotEvaluated string
 }
 

@@ -14,9 +14,15 @@ import (
 	"sync"
 	"time"
 
-	"scaletozero/localcloud/clock"
 	"scaletozero/localcloud/metrics"
 )
+
+// Clock tells AWS time, and how long it takes on the wall: a clock.Clock, or a
+// clock.Driven.
+type Clock interface {
+	Now() time.Time
+	Wall(d time.Duration) time.Duration
+}
 
 // Scalable is what is scaled; endpoint.Runtime is the real one.
 type Scalable interface {
@@ -50,7 +56,7 @@ const keptActivities = 200
 // Scaler evaluates alarms, policies and schedules. It is safe for concurrent
 // use.
 type Scaler struct {
-	clock    *clock.Clock
+	clock    Clock
 	metrics  *metrics.Store
 	scalable Scalable
 	// registered wakes Run.
@@ -60,6 +66,7 @@ type Scaler struct {
 	targets    []*target
 	policies   []*policy
 	alarms     []*alarm
+	composites []*composite
 	schedules  []*schedule
 	activities []*activity
 }
@@ -78,8 +85,9 @@ type activity struct {
 	change *change
 }
 
-// New makes a Scaler for which nothing is registered yet. Run it.
-func New(c *clock.Clock, m *metrics.Store, s Scalable) *Scaler {
+// New makes a Scaler for which nothing is registered yet. Run it, or call Work
+// where time is driven.
+func New(c Clock, m *metrics.Store, s Scalable) *Scaler {
 	return &Scaler{clock: c, metrics: m, scalable: s, registered: make(chan struct{}, 1)}
 }
 
@@ -92,6 +100,7 @@ func (s *Scaler) Register(r Registered) {
 	s.registerTargets(r.Targets)
 	s.registerPolicies(r.Policies)
 	s.registerAlarms(r.Alarms, now)
+	s.registerComposites(r.Composites, now)
 	s.registerSchedules(r.Schedules, now)
 	select {
 	case s.registered <- struct{}{}:
@@ -176,7 +185,7 @@ func (s *Scaler) registerSchedules(definitions []ScheduledAction, now time.Time)
 // Run evaluates until the context ends. It sleeps from one event to the next.
 func (s *Scaler) Run(ctx context.Context) {
 	for {
-		timer := time.NewTimer(s.clock.Wall(s.work()) + 1)
+		timer := time.NewTimer(s.clock.Wall(s.Work()) + 1)
 		select {
 		case <-timer.C:
 		case <-s.registered:
@@ -191,8 +200,10 @@ func (s *Scaler) Run(ctx context.Context) {
 // idle is how long Run sleeps where nothing is due.
 const idle = time.Hour
 
-// work does all that is due and returns how long it is until something else is.
-func (s *Scaler) work() time.Duration {
+// Work does all that is due and returns how long it is until something else is,
+// in AWS time, an hour at most. Run calls it; who drives the clock calls it
+// instead of Run.
+func (s *Scaler) Work() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock.Now()
@@ -216,6 +227,7 @@ func (s *Scaler) work() time.Duration {
 		s.runAlarm(a, now)
 		wait = min(wait, a.next.Sub(now))
 	}
+	s.runComposites(now)
 	return wait
 }
 
@@ -358,13 +370,17 @@ func (s *Scaler) scale(component string, from, to int, cause string, record *cha
 	}
 }
 
-// Alarms returns the alarms as they are, the registered ones first.
+// Alarms returns the alarms as they are: the registered ones, those of target
+// tracking, and the composite ones.
 func (s *Scaler) Alarms() []AlarmState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	states := make([]AlarmState, len(s.alarms))
-	for i, a := range s.alarms {
-		states[i] = a.describe()
+	states := make([]AlarmState, 0, len(s.alarms)+len(s.composites))
+	for _, a := range s.alarms {
+		states = append(states, a.describe())
+	}
+	for _, c := range s.composites {
+		states = append(states, c.AlarmState)
 	}
 	return states
 }
