@@ -16,6 +16,7 @@ import (
 	"scaletozero/components/image"
 	"scaletozero/components/queue"
 	"scaletozero/components/roles"
+	"scaletozero/components/slo"
 	"scaletozero/internal/settings"
 )
 
@@ -50,7 +51,8 @@ func program(code packages) pulumi.RunFunc {
 }
 
 // deploy reads like the architecture: who may do what, what runs the model,
-// what takes jobs for it, what callers see, and who guards the door. The logical
+// what takes jobs for it, what callers see, who guards the door, and who is told
+// when callers do not get what they were promised. The logical
 // names are constants, so that a changed physical name is a replacement, which the
 // engine puts in order, and not a stranger that meets the old resource under its
 // name.
@@ -109,12 +111,9 @@ func deploy(ctx *pulumi.Context, code packages) error {
 	if err := guard(ctx, s, api); err != nil {
 		return err
 	}
-
 	export(ctx, s, granted, inference, api)
-	if jobs != nil {
-		exportJobs(ctx, jobs, api)
-	}
-	return nil
+	exportJobs(ctx, jobs, api)
+	return watch(ctx, s, scope, api)
 }
 
 // guard puts the firewall in front of the API, where the stack has one.
@@ -124,6 +123,20 @@ func guard(ctx *pulumi.Context, s *settings.Settings, api *gateway.Gateway) erro
 	}
 	_, err := firewall.New(ctx, "firewall", s.WebACL(api.StageArn))
 	return err
+}
+
+// watch has somebody told when the API's objectives are in danger, where the stack
+// has some.
+func watch(ctx *pulumi.Context, s *settings.Settings, scope arn.Scope, api *gateway.Gateway) error {
+	if s.SLO == nil {
+		return nil
+	}
+	watched, err := slo.New(ctx, "slo", s.Watched(scope, api.AccessLogGroup))
+	if err != nil {
+		return err
+	}
+	ctx.Export("sloTopicArn", watched.TopicArn)
+	return nil
 }
 
 // model is what runs, and on what.
@@ -173,8 +186,11 @@ func export(ctx *pulumi.Context, s *settings.Settings, granted *roles.Roles, inf
 	ctx.Export("apiKeyValue", api.APIKeyValue)
 }
 
-// exportJobs is what a stack with a queue has besides.
+// exportJobs is what a stack with a queue has besides; jobs is nil without one.
 func exportJobs(ctx *pulumi.Context, jobs *queue.Queue, api *gateway.Gateway) {
+	if jobs == nil {
+		return
+	}
 	ctx.Export("jobsUrl", pulumi.Sprintf("%s%s", api.StageURL, queue.Path))
 	ctx.Export("jobsQueueUrl", jobs.QueueURL)
 	ctx.Export("jobsDeadLetterQueueUrl", jobs.DeadLetterQueueURL)

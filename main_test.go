@@ -193,6 +193,7 @@ func TestOwnKeyEncryptsAllThatIsKept(t *testing.T) {
 	for token, input := range map[string]resource.PropertyKey{
 		"aws:cloudwatch/logGroup:LogGroup": "kmsKeyId",
 		"aws:sqs/queue:Queue":              "kmsMasterKeyId",
+		"aws:sns/topic:Topic":              "kmsMasterKeyId",
 		"aws:lambda/function:Function":     "kmsKeyArn",
 	} {
 		require.NotEmpty(t, graph.OfType(token))
@@ -215,6 +216,27 @@ func TestFirewallGuardsTheStage(t *testing.T) {
 	open, err := recorder.Run("dev", program(packaged), configured(t, "dev", nil))
 	require.NoError(t, err)
 	assert.Empty(t, open.OfType("aws:wafv2/webAcl:WebAcl"))
+}
+
+func TestObjectivesWatchTheAPI(t *testing.T) {
+	graph, err := recorder.Run("prod", program(packaged), configured(t, "prod", nil))
+	require.NoError(t, err)
+	access := ""
+	for _, group := range graph.OfType("aws:cloudwatch/logGroup:LogGroup") {
+		if group.Name == "gateway-access" {
+			access = group.Inputs["name"].StringValue()
+		}
+	}
+	filters := graph.OfType("aws:cloudwatch/logMetricFilter:LogMetricFilter")
+	require.Len(t, filters, 2)
+	for _, filter := range filters {
+		assert.Equal(t, access, filter.Inputs["logGroupName"].StringValue())
+	}
+	require.Len(t, graph.OfType("aws:cloudwatch/compositeAlarm:CompositeAlarm"), 3)
+
+	silent, err := recorder.Run("dev", program(packaged), configured(t, "dev", nil))
+	require.NoError(t, err)
+	assert.Empty(t, silent.OfType("aws:sns/topic:Topic"))
 }
 
 func TestMissingFunctionsRegisterNothing(t *testing.T) {

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestKeyPolicyCoversEveryLogGroup: a log group that the key's policy in
-// docs/kms.md leaves out cannot be created.
-func TestKeyPolicyCoversEveryLogGroup(t *testing.T) {
+// TestKeyPolicyCoversLogGroupsAndAlarms: a log group that the key's policy in
+// docs/kms.md leaves out cannot be created, and an alarm tells nobody.
+func TestKeyPolicyCoversLogGroupsAndAlarms(t *testing.T) {
 	t.Parallel()
 	var policy struct {
 		Statement []struct {
@@ -25,7 +25,8 @@ func TestKeyPolicyCoversEveryLogGroup(t *testing.T) {
 	require.True(t, found)
 	text, _, _ = strings.Cut(text, "```")
 	require.NoError(t, json.Unmarshal([]byte(text), &policy))
-	require.Len(t, policy.Statement, 2)
+	require.Len(t, policy.Statement, 3)
+	alarms := policy.Statement[2].Condition["ArnLike"]["aws:SourceArn"]
 	covered := policy.Statement[1].Condition["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
 	used := map[string]bool{}
 
@@ -35,6 +36,9 @@ func TestKeyPolicyCoversEveryLogGroup(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(read(t, filepath.Join(built.root, "tests", "testdata", "graph.prod.golden.json"))), &graph))
 	for _, resource := range graph {
+		if name, ok := resource.Inputs["alarmName"].(string); ok {
+			assert.True(t, like(alarms[0], "arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:"+name), name)
+		}
 		if resource.Type != logGroupType {
 			continue
 		}

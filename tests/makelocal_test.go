@@ -101,7 +101,7 @@ func TestMakeLocal(t *testing.T) {
 	// The stacks for AWS take the same road, and must be known to be good
 	// before anybody tries them there.
 	sh(t, dir, "make functions")
-	for stack, resources := range map[string]int{"dev": 23, "prod": 44} {
+	for stack, resources := range map[string]int{"dev": 23, "prod": 61} {
 		preview := sh(t, dir, ". .local/env && pulumi stack init "+stack+" && pulumi preview -s "+stack+" --policy-pack policies --non-interactive")
 		assert.Contains(t, preview, fmt.Sprintf("+ %d to create", resources), stack)
 		assert.Contains(t, preview, "✅ scale-to-zero-inference", stack)

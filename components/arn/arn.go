@@ -72,6 +72,21 @@ func (s Scope) Queue(name string) string {
 	return s.regional("sqs", name)
 }
 
+// Topic is the ARN of an SNS topic.
+func (s Scope) Topic(name string) string {
+	return s.regional("sns", name)
+}
+
+// Alarm is the ARN of a CloudWatch alarm.
+func (s Scope) Alarm(name string) string {
+	return s.regional("cloudwatch", "alarm:"+name)
+}
+
+// Root is the ARN that stands for the account itself in a policy.
+func (s Scope) Root() string {
+	return fmt.Sprintf("arn:%s:iam::%s:root", s.Partition, s.AccountID)
+}
+
 // Table is the ARN of a DynamoDB table.
 func (s Scope) Table(name string) string {
 	return s.regional("dynamodb", "table/"+name)

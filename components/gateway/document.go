@@ -23,13 +23,16 @@ const (
 	errorModel      = "Error"
 	apiVersion      = "1.0"
 
-	extIntegration   = "x-amazon-apigateway-integration"
-	extResponses     = "x-amazon-apigateway-gateway-responses"
-	extKeySource     = "x-amazon-apigateway-api-key-source"
-	extValidator     = "x-amazon-apigateway-request-validator"
-	extValidators    = "x-amazon-apigateway-request-validators"
-	integrationLimit = 29_000
+	extIntegration = "x-amazon-apigateway-integration"
+	extResponses   = "x-amazon-apigateway-gateway-responses"
+	extKeySource   = "x-amazon-apigateway-api-key-source"
+	extValidator   = "x-amazon-apigateway-request-validator"
+	extValidators  = "x-amazon-apigateway-request-validators"
 )
+
+// IntegrationLimit is how many milliseconds an integration may take: API
+// Gateway's own default limit (API Gateway quotas).
+const IntegrationLimit = 29_000
 
 // The structs below are API Gateway's extensions to OpenAPI (API Gateway
 // developer guide, "OpenAPI extensions for API Gateway").
@@ -200,7 +203,7 @@ func endpointOperation(args *Args, route Route) (map[string]*openapi3.ResponseRe
 		HTTPMethod:          http.MethodPost,
 		Credentials:         args.CredentialsArn,
 		PassthroughBehavior: "never",
-		TimeoutInMillis:     integrationLimit,
+		TimeoutInMillis:     IntegrationLimit,
 		RequestParameters: map[string]string{
 			componentHeader: constant(route.Endpoint.InferenceComponentName),
 			"integration.request.header.Content-Type": constant(jsonType),

@@ -105,7 +105,7 @@ func functionOperation(args *Args, route Route) (map[string]*openapi3.ResponseRe
 		HTTPMethod:          http.MethodPost,
 		Credentials:         args.CredentialsArn,
 		PassthroughBehavior: "when_no_match",
-		TimeoutInMillis:     integrationLimit,
+		TimeoutInMillis:     IntegrationLimit,
 	}
 }
 

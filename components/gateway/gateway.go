@@ -26,6 +26,9 @@ type Gateway struct {
 	StageURL pulumi.StringOutput
 	// StageArn is what a firewall protects.
 	StageArn pulumi.StringOutput
+	// AccessLogGroup is the name of the log group with the stage's access log, one
+	// JSON object a request.
+	AccessLogGroup pulumi.StringOutput
 	// APIKeyID identifies the current key, the last enabled one of Args.APIKeys,
 	// in logs and in the console.
 	APIKeyID pulumi.StringOutput
@@ -60,7 +63,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("REST API %q: %w", name, err)
 	}
-	stage, err := newStage(ctx, name, args, api, body, parent)
+	stage, access, err := newStage(ctx, name, args, api, body, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +75,16 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	gateway.RestApiID = api.ID().ToStringOutput()
 	gateway.StageURL = stage.InvokeUrl
 	gateway.StageArn = stage.Arn
+	gateway.AccessLogGroup = access.Name
 	gateway.APIKeyID = current.ID().ToStringOutput()
 	gateway.APIKeyValue = current.Value
 	err = ctx.RegisterResourceOutputs(gateway, pulumi.Map{
-		"restApiId":   gateway.RestApiID,
-		"stageUrl":    gateway.StageURL,
-		"stageArn":    gateway.StageArn,
-		"apiKeyId":    gateway.APIKeyID,
-		"apiKeyValue": gateway.APIKeyValue,
+		"restApiId":      gateway.RestApiID,
+		"stageUrl":       gateway.StageURL,
+		"stageArn":       gateway.StageArn,
+		"accessLogGroup": gateway.AccessLogGroup,
+		"apiKeyId":       gateway.APIKeyID,
+		"apiKeyValue":    gateway.APIKeyValue,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("gateway %q: %w", name, err)
@@ -87,21 +92,21 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return gateway, nil
 }
 
-// newStage deploys the document and serves it. The deployment is a snapshot:
+// newStage deploys the document and serves it, with its access log. The deployment is a snapshot:
 // only a new one, which the document's hash triggers, makes a change visible.
 // It names no stage itself, since replacing it would then take the stage away.
-func newStage(ctx *pulumi.Context, name string, args *Args, api *apigateway.RestApi, body []byte, parent pulumi.ResourceOption) (*apigateway.Stage, error) {
+func newStage(ctx *pulumi.Context, name string, args *Args, api *apigateway.RestApi, body []byte, parent pulumi.ResourceOption) (*apigateway.Stage, *cloudwatch.LogGroup, error) {
 	digest := sha256.Sum256(body)
 	deployment, err := apigateway.NewDeployment(ctx, name, &apigateway.DeploymentArgs{
 		RestApi:  api.ID(),
 		Triggers: pulumi.StringMap{"document": pulumi.String(hex.EncodeToString(digest[:]))},
 	}, parent)
 	if err != nil {
-		return nil, fmt.Errorf("deployment %q: %w", name, err)
+		return nil, nil, fmt.Errorf("deployment %q: %w", name, err)
 	}
 	logs, err := newLogs(ctx, name, args, api, parent)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	stage, err := apigateway.NewStage(ctx, name, &apigateway.StageArgs{
 		RestApi:            api.ID(),
@@ -114,7 +119,7 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigateway.Rest
 		},
 	}, parent, pulumi.DependsOn(logs.account))
 	if err != nil {
-		return nil, fmt.Errorf("stage %q: %w", name, err)
+		return nil, nil, fmt.Errorf("stage %q: %w", name, err)
 	}
 	_, err = apigateway.NewMethodSettings(ctx, name, &apigateway.MethodSettingsArgs{
 		RestApi:    api.ID(),
@@ -131,9 +136,9 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigateway.Rest
 		},
 	}, parent, pulumi.DependsOn([]pulumi.Resource{logs.execution}))
 	if err != nil {
-		return nil, fmt.Errorf("method settings %q: %w", name, err)
+		return nil, nil, fmt.Errorf("method settings %q: %w", name, err)
 	}
-	return stage, nil
+	return stage, logs.access, nil
 }
 
 // logs are the stage's log groups and, where this stack manages it, the

@@ -6,12 +6,13 @@ import (
 	"strconv"
 )
 
-// Seconds that a caller is told to wait. A copy takes minutes to start, and a
-// request a minute keeps the wake-up going without crowding the throttle.
-const (
-	retryAfterWake     = 60
-	retryAfterThrottle = 1
-)
+// RetryAfterWake is how many seconds a caller of a sleeping model is told to
+// wait. A copy takes minutes to start, and a request a minute keeps the wake-up
+// going without crowding the throttle.
+const RetryAfterWake = 60
+
+// retryAfterThrottle is the same for a caller over the rate.
+const retryAfterThrottle = 1
 
 // exposedHeaders are those that browsers may read across origins.
 const exposedHeaders = "Location,Retry-After,X-Upstream-Error,x-amzn-RequestId"
@@ -41,7 +42,7 @@ const defaultPattern = "default"
 // error. What a caller can get wrong has been refused before it came this far,
 // so what is left of 400 is an endpoint that sleeps or wakes.
 var upstreamErrors = []upstream{
-	{"400|429|503", answer{503, "ModelStarting", "The model is starting. Try again after the time in Retry-After.", retryAfterWake}},
+	{"400|429|503", answer{503, "ModelStarting", "The model is starting. Try again after the time in Retry-After.", RetryAfterWake}},
 	{"413", answer{413, "RequestTooLarge", "The request body is larger than the model's endpoint takes.", 0}},
 	{"424", answer{502, "ModelError", "The model failed to answer this request.", 0}},
 	{defaultPattern, answer{500, "UpstreamError", "The model's endpoint could not be called.", 0}},

@@ -12,6 +12,7 @@ import (
 	"scaletozero/components/firewall"
 	"scaletozero/components/gateway"
 	"scaletozero/components/queue"
+	"scaletozero/components/slo"
 )
 
 // baseName is lower case only: SageMaker's ARNs are in lower case whatever the
@@ -49,6 +50,9 @@ func (r *reader) names(s *Settings) {
 	}
 	if s.Firewall != nil {
 		s.Firewall.Name = r.physical("apiName", api, s.Stack, "", firewall.MaxNameLength)
+	}
+	if s.SLO != nil {
+		s.SLO.Name = r.physical("apiName", api, s.Stack, "-slo", slo.MaxNameLength)
 	}
 }
 

@@ -66,9 +66,10 @@ type Settings struct {
 	LogRetentionDays int
 	ManageAccount    bool
 
-	// Queue and Firewall are nil where the stack has none.
+	// Queue, Firewall and SLO are nil where the stack has none.
 	Queue    *Queue
 	Firewall *Firewall
+	SLO      *SLO
 }
 
 // Source reads one configuration value as Pulumi hands it to a program: text,
@@ -137,6 +138,7 @@ func Parse(stack string, source Source) (*Settings, error) {
 	r.image(s)
 	r.queue(s)
 	r.firewall(s)
+	r.slo(s)
 	r.names(s)
 	r.together(s)
 	if err := r.refusal(stack); err != nil {
