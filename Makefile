@@ -52,6 +52,13 @@ openapi: ## Write the API of STACK (dev) for clients to OUT (.local/openapi.json
 	@go run ./cmd/openapi -stack $(STACK) >$(OUT).new && mv $(OUT).new $(OUT)
 	@echo "wrote $(OUT)"
 
+TRACE ?=
+
+# STACK counts only where it is given: what is compared is prod's scaling.
+.PHONY: cost
+cost: ## Compare what traffic costs by design; TRACE=office-hours, spiky, steady or a CSV file
+	@go run ./cmd/cost $(if $(filter-out file,$(origin STACK)),-stack "$(STACK)") $(if $(TRACE),-trace "$(TRACE)")
+
 YES ?=
 
 .PHONY: rotate-key
