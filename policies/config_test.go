@@ -152,7 +152,7 @@ func TestAMisspeltKnobIsTold(t *testing.T) {
 		"cost-guard": {"instanceType": list{"ml.m5.*"}}, "logs-have-retention": {"days": 3.0}, exemptionsName: {"exemption": list{}},
 	})
 	for policy, part := range map[string]string{
-		"cost-guard": `has "instanceType"; its knobs are ["instanceTypes" "maxInstances"]`, "logs-have-retention": `has "days"; its knobs are []`,
+		"cost-guard": `has "instanceType"; its knobs are ["instanceTypes" "maxInstances" "maxProvisionedConcurrency"]`, "logs-have-retention": `has "days"; its knobs are []`,
 		exemptionsName: `has "exemption"`,
 	} {
 		require.Len(t, messages[policy], 1, policy)

@@ -48,6 +48,7 @@ func documentProperty(r *report, native string) string {
 // that SageMaker and Lambda attach network interfaces with, of which some take
 // a resource, but none that is known before the interface exists).
 var withoutResource = []string{
+	"ec2:AssignPrivateIpAddresses",
 	"ec2:CreateNetworkInterface",
 	"ec2:CreateNetworkInterfacePermission",
 	"ec2:DeleteNetworkInterface",
@@ -57,7 +58,9 @@ var withoutResource = []string{
 	"ec2:DescribeSecurityGroups",
 	"ec2:DescribeSubnets",
 	"ec2:DescribeVpcs",
+	"ec2:UnassignPrivateIpAddresses",
 	"ecr:GetAuthorizationToken", // a token is for a registry, not for a repository
+	"translate:TranslateText",   // a text is no resource; a custom terminology would be one
 	"xray:PutTelemetryRecords",  // X-Ray has no resource for what it records
 	"xray:PutTraceSegments",     // the same
 	"xray:GetSamplingRules",     // rules are asked for as a whole

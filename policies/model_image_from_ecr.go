@@ -12,15 +12,19 @@ import (
 // thing to version and to give the role access to, and their download makes
 // the way up from zero longer. In the stacks that digestStacks names, the image
 // is given by its digest: a tag can move between one start of a copy and the
-// next.
+// next. So is a function's image there. Lambda keeps the digest that the tag had
+// when the function was last deployed (Lambda guide, "Create a Lambda function
+// using a container image"), so that the program does not say what runs. That it
+// is in a private repository of ECR, Lambda sees to itself.
 func modelImageFromECR() rule {
 	return rule{
 		name:        "model-image-from-ecr",
-		description: "A model must be an image in ECR that carries its weights, by digest where the configuration says so.",
+		description: "A model must be an image in ECR that carries its weights; by digest, as a function's image, where the configuration says so.",
 		knobs: map[string]map[string]any{
 			digestKnob: textsKnob("Globs of the stacks in which images must be given by digest."),
 		},
 		judges: map[string]func(*report, map[string]any){
+			"AWS::Lambda::Function": judgeFunctionImage,
 			"AWS::SageMaker::Model": func(r *report, properties map[string]any) {
 				judgeContainer(r, "PrimaryContainer", properties["PrimaryContainer"])
 				for i, container := range oneOrMany(properties["Containers"]) {
@@ -71,6 +75,19 @@ func judgeContainer(r *report, where string, value any) {
 		}
 	}
 	judgeImage(r, where, container["Image"])
+}
+
+func judgeFunctionImage(r *report, properties map[string]any) {
+	code, _ := cfn.Object(properties["Code"])
+	image := code["ImageUri"]
+	text, _ := cfn.Text(image)
+	if cfn.IsMissing(image) || !r.settings.namesStack(digestKnob) || imageDigest.MatchString(text) {
+		return
+	}
+	r.check(expectation{
+		property: "ImageUri", value: image, must: "must be given by its digest in stack " + r.settings.stack,
+		code: "ImageUri: …@sha256:DIGEST", template: "ImageUri: …@sha256:DIGEST",
+	})
 }
 
 func judgeImage(r *report, where string, image any) {

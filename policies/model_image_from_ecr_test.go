@@ -43,6 +43,17 @@ func TestModelImageFromECR(t *testing.T) {
 		{name: "component's artifact", token: stackToken, properties: component("{Container: {Image: '" + digest + "', ArtifactUrl: s3://a}}"), denied: []string{"ArtifactUrl"}},
 		{name: "component by parameter", token: stackToken, properties: component("!Ref P"), pending: []string{"Specification: the container is unknown"}},
 		{name: "aws-native component", token: "aws-native:sagemaker:InferenceComponent", properties: object{"specification": object{"container": object{"image": "nginx"}}}, denied: []string{"Image"}},
+		{name: "function", token: functionToken, properties: object{"packageType": "Image", "imageUri": repository + ":v1"}},
+		{name: "function by digest", token: functionToken, properties: object{"imageUri": digest}, config: config, stack: "prod"},
+		{name: "function of an archive", token: functionToken, properties: object{"runtime": "provided.al2023"}, config: config, stack: "prod"},
+		{name: "function by tag", token: functionToken, properties: object{"imageUri": repository + ":v1"}, config: config, stack: "prod", denied: []string{"must be given by its digest in stack prod"}},
+		{name: "function's image not known", token: functionToken, properties: object{"imageUri": unknown}, config: config, stack: "prod", pending: []string{"ImageUri is unknown"}},
+		{name: "aws-native function", token: "aws-native:lambda:Function", properties: object{"code": object{"imageUri": repository}}, config: config, stack: "prod", denied: []string{"ImageUri is"}},
+		{
+			name: "template's function", token: stackToken, config: config, stack: "prod", denied: []string{"F (AWS::Lambda::Function): ImageUri is"},
+			properties: object{"templateBody": "Resources: {F: {Type: AWS::Lambda::Function, Properties: {Code: {ImageUri: '" + repository + ":v1'}}}}"},
+		},
+		{name: "desired state of a function", token: cloudControlToken, properties: object{"typeName": "AWS::Lambda::Function", "desiredState": `{"Code":{"ImageUri":"` + digest + `"}}`}, config: config, stack: "prod"},
 		{name: "desired state", token: cloudControlToken, properties: object{"typeName": "AWS::SageMaker::Model", "desiredState": `{"PrimaryContainer":{"Image":"nginx"}}`}, denied: []string{"Image"}},
 	})
 }

@@ -15,7 +15,7 @@ import (
 const packName = "scale-to-zero-inference"
 
 // packVersion is the version in PulumiPolicy.yaml.
-var packVersion = semver.MustParse("0.2.0")
+var packVersion = semver.MustParse("0.3.0")
 
 // pendingSuffix names the advisory companion of a rule.
 const pendingSuffix = "-not-yet-known"
@@ -42,7 +42,8 @@ func rules() []rule {
 	return []rule{
 		scalesToZero(), apiRequiresKey(),
 		wakesUp(), apiHasUsagePlan(), apiStageObserved(), iamLeastPrivilege(), iamTrustIsConfined(), modelImageFromECR(),
-		logsHaveRetention(), queueIsSafe(), tableIsSafe(), functionIsSafe(), resourcesAreTagged(), costGuard(),
+		logsHaveRetention(), queueIsSafe(), tableIsSafe(), functionIsSafe(), functionCallersAreNamed(),
+		functionScalesToZero(), scheduledMinimumEnds(), resourcesAreTagged(), costGuard(),
 	}
 }
 

@@ -28,7 +28,8 @@ func TestEveryRuleIsMandatoryWithAnAdvisoryCompanion(t *testing.T) {
 	for _, name := range []string{
 		"sagemaker-scales-to-zero", "api-requires-key", "sagemaker-wakes-up", "api-has-usage-plan", "api-stage-observed",
 		"iam-least-privilege", "iam-trust-is-confined", "model-image-from-ecr", "logs-have-retention", "queue-is-safe",
-		"table-is-safe", "function-is-safe", "resources-are-tagged", "cost-guard",
+		"table-is-safe", "function-is-safe", "function-callers-are-named", "function-scales-to-zero", "scheduled-minimum-ends",
+		"resources-are-tagged", "cost-guard",
 	} {
 		want[name], want[name+"-not-yet-known"] = policyx.EnforcementLevelMandatory, policyx.EnforcementLevelAdvisory
 	}

@@ -135,17 +135,24 @@ func judgeScalableTarget(r *report, properties map[string]any) {
 	if cfn.IsInt(minimum, 0) {
 		return
 	}
-	if _, unknown := namespace.(cfn.Unknown); unknown {
-		r.check(expectation{
-			property: "ServiceNamespace", value: namespace,
-			must: "must be known, because MinCapacity is " + cfn.Show(minimum) + " and for sagemaker it must be 0",
-			code: `ServiceNamespace: pulumi.String("…")`, template: "ServiceNamespace as a literal",
-		})
-	} else if cfn.IsText(namespace, "sagemaker") {
+	if judgeNamespace(r, namespace, "sagemaker", minimum) {
 		r.check(expectation{
 			property: "MinCapacity", value: minimum, must: "must be 0",
 			absent: "it has no default",
 			code:   "MinCapacity: pulumi.Int(0)", template: "MinCapacity: 0",
 		})
 	}
+}
+
+// judgeNamespace says whether a scalable target with a minimum above 0 is the
+// service's. That it cannot be told is a finding.
+func judgeNamespace(r *report, namespace any, service string, minimum any) bool {
+	if _, unknown := namespace.(cfn.Unknown); unknown {
+		r.check(expectation{
+			property: "ServiceNamespace", value: namespace,
+			must: "must be known, because MinCapacity is " + cfn.Show(minimum) + " and for " + service + " it must be 0",
+			code: `ServiceNamespace: pulumi.String("…")`, template: "ServiceNamespace as a literal",
+		})
+	}
+	return cfn.IsText(namespace, service)
 }

@@ -12,7 +12,7 @@ import (
 
 // wholeConfig turns every knob.
 var wholeConfig = map[string]object{
-	"cost-guard":           {"instanceTypes": list{"ml.m5.*"}, "maxInstances": 2.0},
+	"cost-guard":           {"instanceTypes": list{"ml.m5.*"}, "maxInstances": 2.0, "maxProvisionedConcurrency": 2.0},
 	"model-image-from-ecr": {"digestStacks": list{"prod"}},
 	"resources-are-tagged": {"tags": list{"project"}},
 	"table-is-safe":        {"pointInTimeRecoveryStacks": list{"prod"}},
@@ -68,6 +68,14 @@ var spoils = []struct {
 	{"secret", "MAX_TOKENS:", "API_TOKEN:", "function-is-safe", "API_TOKEN is a secret value"},
 	{"dear", "ml.m5.large", "ml.p5.48xlarge", "cost-guard", "must be one of ml.m5.* in stack prod"},
 	{"many", "MaxInstanceCount: 2", "MaxInstanceCount: 3", "cost-guard", "the number of instances is 3; it must be at most 2 in stack prod"},
+	{"always warm", "MinCapacity: 0\n      MaxCapacity: 2\n      ScheduledActions", "MinCapacity: 1\n      MaxCapacity: 2\n      Nothing", "function-scales-to-zero", "Warm (AWS::ApplicationAutoScaling::ScalableTarget): MinCapacity is 1"},
+	{"provisioned", "Name: live", "Name: live, ProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 1}", "function-scales-to-zero", "ProvisionedConcurrentExecutions is 1"},
+	{"no evening", "ScalableTargetAction: {MinCapacity: 0", "ScalableTargetAction: {MinCapacity: 1", "scheduled-minimum-ends", "ScheduledActions[0]: MinCapacity is 1"},
+	{"evening without calls", "0, MaxCapacity: 0}", "0, MaxCapacity: 2}", "scheduled-minimum-ends", "for Lambda with MaxCapacity 0"},
+	{"any API", "}:${Api}/", "}:*/", "function-callers-are-named", "it must name the API"},
+	{"any caller", "Principal: apigateway.amazonaws.com", `Principal: "*"`, "function-callers-are-named", "must be known and not be everybody"},
+	{"tag of a function", "infer@sha256:" + strings.Repeat("0", 64), "infer:v1", "model-image-from-ecr", "ImageUri is"},
+	{"many kept", "MaxCapacity: 2\n      ScheduledActions", "MaxCapacity: 3\n      ScheduledActions", "cost-guard", "MaxCapacity is 3; it must be at most 2 in stack prod"},
 }
 
 func TestASpoiltTemplateIsDenied(t *testing.T) {

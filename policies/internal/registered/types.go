@@ -13,6 +13,8 @@ const (
 	TypePolicyAttachment   = "Pulumi::IAM::PolicyAttachment"
 	TypeRedrivePolicy      = "Pulumi::SQS::RedrivePolicy"
 	TypeRedriveAllowPolicy = "Pulumi::SQS::RedriveAllowPolicy"
+	TypeProvisioned        = "Pulumi::Lambda::ProvisionedConcurrencyConfig"
+	TypeScheduledAction    = "Pulumi::ApplicationAutoScaling::ScheduledAction"
 )
 
 // classic maps the tokens of pulumi-aws to CloudFormation types.
@@ -29,6 +31,7 @@ var classic = map[string]string{
 	"aws:apigatewayv2/api:Api":                                                "AWS::ApiGatewayV2::Api",
 	"aws:apigatewayv2/route:Route":                                            "AWS::ApiGatewayV2::Route",
 	"aws:appautoscaling/policy:Policy":                                        "AWS::ApplicationAutoScaling::ScalingPolicy",
+	"aws:appautoscaling/scheduledAction:ScheduledAction":                      TypeScheduledAction,
 	"aws:appautoscaling/target:Target":                                        "AWS::ApplicationAutoScaling::ScalableTarget",
 	"aws:cloudformation/stack:Stack":                                          cfn.TypeStack,
 	"aws:cloudformation/stackInstances:StackInstances":                        cfn.TypeStackSetInstance,
@@ -49,8 +52,11 @@ var classic = map[string]string{
 	"aws:iam/userPolicy:UserPolicy":                                           "AWS::IAM::UserPolicy",
 	"aws:iam/userPolicyAttachment:UserPolicyAttachment":                       TypePolicyAttachment,
 	"aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive":   TypePolicyAttachment,
+	"aws:lambda/alias:Alias":                                                  "AWS::Lambda::Alias",
 	"aws:lambda/function:Function":                                            "AWS::Lambda::Function",
 	"aws:lambda/functionUrl:FunctionUrl":                                      "AWS::Lambda::Url",
+	"aws:lambda/permission:Permission":                                        "AWS::Lambda::Permission",
+	"aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig":    TypeProvisioned,
 	"aws:sagemaker/endpoint:Endpoint":                                         "AWS::SageMaker::Endpoint",
 	"aws:sagemaker/endpointConfiguration:EndpointConfiguration":               "AWS::SageMaker::EndpointConfig",
 	"aws:sagemaker/model:Model":                                               "AWS::SageMaker::Model",
@@ -65,6 +71,7 @@ var classic = map[string]string{
 // nativeOnly are the CloudFormation types that pulumi-aws has no resource for.
 var nativeOnly = []string{
 	"AWS::DynamoDB::GlobalTable",
+	"AWS::Lambda::Version",
 	"AWS::SageMaker::InferenceComponent",
 	"AWS::SQS::QueueInlinePolicy",
 }
@@ -105,6 +112,8 @@ var renamed = map[string]string{
 	"AWS::IAM::Role InlinePolicies":               "Policies",
 	"AWS::IAM::RolePolicy Policy":                 "PolicyDocument",
 	"AWS::IAM::UserPolicy Policy":                 "PolicyDocument",
+	"AWS::Lambda::Permission Function":            "FunctionName",
+	"AWS::Lambda::Permission PrincipalOrgId":      "PrincipalOrgID",
 	"AWS::Lambda::Url AuthorizationType":          "AuthType",
 	"AWS::SQS::QueuePolicy Policy":                "PolicyDocument",
 	"AWS::SQS::QueuePolicy QueueUrl":              "Queues",
@@ -162,6 +171,11 @@ var adapted = map[string]func(properties map[string]any, classic bool){
 		for _, policy := range policies {
 			rename(policy, "Policy", "PolicyDocument")
 			rename(policy, "Name", "PolicyName")
+		}
+	},
+	"AWS::Lambda::Function": func(properties map[string]any, classic bool) {
+		if image := properties["ImageUri"]; classic && !cfn.IsMissing(image) {
+			properties["Code"] = map[string]any{"ImageUri": image}
 		}
 	},
 	"AWS::SQS::QueuePolicy": func(properties map[string]any, classic bool) {
