@@ -29,8 +29,14 @@ type Args struct {
 	// Context is the folder of the build, with a Dockerfile in it.
 	Context string
 	// Platform is what the image is built for, such as linux/amd64. It must be
-	// that of the instance type.
+	// that of the instance type or of the function.
 	Platform string
+	// Target is the Dockerfile's stage to build. Empty means the last one.
+	Target string
+	// Contexts are further folders that the Dockerfile takes files from, by its
+	// names for them: those of lower-case letters, digits, dots, hyphens and
+	// underscores (Docker's manual, "Build context", named contexts). Optional.
+	Contexts map[string]string
 }
 
 // Image is the pushed image.
@@ -46,7 +52,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if args == nil || args.RepositoryName == "" || args.Platform == "" {
 		return nil, fmt.Errorf("image %q: %w", name, errors.New("RepositoryName, Context and Platform are required"))
 	}
-	tag, err := contentTag(args.Context, args.Platform)
+	tag, err := contentTag(args)
 	if err != nil {
 		return nil, fmt.Errorf("image %q: %w", name, err)
 	}
@@ -79,10 +85,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		RepositoryUrl: repository.Url,
 		Context:       pulumi.String(args.Context),
 		Platform:      pulumi.String(args.Platform),
+		Target:        args.target(),
 		// The tag that awsx would make depends on the folder's name only, so
 		// with immutable tags the second push would be refused.
 		ImageTag: pulumi.String(tag),
-	}, parent, pulumi.Transforms([]pulumi.ResourceTransform{forSageMaker}))
+	}, parent, pulumi.Transforms([]pulumi.ResourceTransform{args.build}))
 	if err != nil {
 		return nil, fmt.Errorf("image %q: %w", name, err)
 	}
@@ -93,19 +100,34 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return image, nil
 }
 
-// forSageMaker changes the build that awsx registers, which has no arguments
-// for it.
+func (a *Args) target() pulumi.StringPtrInput {
+	if a.Target == "" {
+		return nil
+	}
+	return pulumi.StringPtr(a.Target)
+}
+
+// build changes the build that awsx registers, which has no arguments for this.
 //
 // SageMaker takes images with Docker's manifest only, and BuildKit makes OCI's
-// by default (aws/amazon-sagemaker-feedback#180, moby/buildkit#6824).
+// by default (aws/amazon-sagemaker-feedback#180, moby/buildkit#6824). Lambda takes
+// either (Lambda developer guide, "Create a Lambda function using a container
+// image").
 //
 // awsx names the build after the tag, so new content is a new resource, and the
 // old one would be deleted from the registry with its image: the one to roll
 // back to, or even the one in use, where the content changed and the image did
 // not. The repository's lifecycle policy removes old images instead.
-func forSageMaker(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
+func (a *Args) build(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
 	if args.Type != buildType {
 		return nil
+	}
+	if len(a.Contexts) > 0 {
+		named := pulumi.Map{}
+		for name, folder := range a.Contexts {
+			named[name] = pulumi.Map{"location": pulumi.String(folder)}
+		}
+		args.Props["context"] = pulumi.Map{"location": pulumi.String(a.Context), "named": named}
 	}
 	// The export pushes; push is required, and is another export when true.
 	args.Props["push"] = pulumi.Bool(false)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,10 +27,14 @@ func buildContext(t *testing.T) string {
 	return dir
 }
 
-func run(t *testing.T, dir string, options ...recorder.Option) *recorder.Graph {
+func args(dir string) *image.Args {
+	return &image.Args{RepositoryName: "songs-dev", Context: dir, Platform: "linux/amd64"}
+}
+
+func run(t *testing.T, args *image.Args, options ...recorder.Option) *recorder.Graph {
 	t.Helper()
 	graph, err := recorder.Run("dev", func(ctx *pulumi.Context) error {
-		_, err := image.New(ctx, "songs-dev", &image.Args{RepositoryName: "songs-dev", Context: dir, Platform: "linux/amd64"})
+		_, err := image.New(ctx, "songs-dev", args)
 		return err
 	}, options...)
 	require.NoError(t, err)
@@ -39,7 +44,7 @@ func run(t *testing.T, dir string, options ...recorder.Option) *recorder.Graph {
 func TestImageRepository(t *testing.T) {
 	for name, options := range map[string][]recorder.Option{"update": nil, "preview": {recorder.Preview}} {
 		t.Run(name, func(t *testing.T) {
-			graph := run(t, buildContext(t), options...)
+			graph := run(t, args(buildContext(t)), options...)
 			assert.Empty(t, graph.Orphans())
 			repository := graph.Only(t, repositoryToken).Inputs
 			assert.Equal(t, "songs-dev", repository["name"].StringValue())
@@ -48,7 +53,9 @@ func TestImageRepository(t *testing.T) {
 			rules := repository["lifecyclePolicy"].ObjectValue()["rules"].ArrayValue()
 			assert.Equal(t, 10.0, rules[0].ObjectValue()["maximumNumberOfImages"].NumberValue())
 			assert.True(t, repository["forceDelete"].BoolValue(), "ECR deletes no repository with images otherwise")
-			assert.Equal(t, "linux/amd64", graph.Only(t, imageToken).Inputs["platform"].StringValue())
+			inputs := graph.Only(t, imageToken).Inputs
+			assert.Equal(t, "linux/amd64", inputs["platform"].StringValue())
+			assert.NotContains(t, inputs, resource.PropertyKey("target"), "the Dockerfile's last stage")
 		})
 	}
 }
@@ -57,7 +64,7 @@ func TestImageRepository(t *testing.T) {
 // not be pushed again.
 func TestImageTagFollowsTheContent(t *testing.T) {
 	dir := buildContext(t)
-	tag := func() string { return run(t, dir).Only(t, imageToken).Inputs["imageTag"].StringValue() }
+	tag := func() string { return run(t, args(dir)).Only(t, imageToken).Inputs["imageTag"].StringValue() }
 	first := tag()
 	assert.Equal(t, first, tag())
 
@@ -74,6 +81,24 @@ func TestImageTagFollowsTheContent(t *testing.T) {
 	assert.Equal(t, fourth, tag(), "a mode that depends on the checkout")
 }
 
+func TestImageTagFollowsTargetAndContexts(t *testing.T) {
+	dir, adapter := buildContext(t), buildContext(t)
+	a := args(dir)
+	tag := func() string { return run(t, a).Only(t, imageToken).Inputs["imageTag"].StringValue() }
+	tags := map[string]bool{tag(): true}
+	a.Target = "lambda"
+	tags[tag()] = true
+	a.Contexts = map[string]string{"adapter": adapter}
+	tags[tag()] = true
+	assert.Equal(t, "lambda", run(t, a).Only(t, imageToken).Inputs["target"].StringValue())
+	require.NoError(t, os.WriteFile(filepath.Join(adapter, "adapter"), []byte("another program"), 0o600))
+	tags[tag()] = true
+	a.Contexts = map[string]string{"other": adapter}
+	tags[tag()] = true
+	assert.Len(t, tags, 5, "each of them is another image")
+	assert.True(t, tags[tag()], "and the last one still the same")
+}
+
 func TestImageRefusesBadArgs(t *testing.T) {
 	for name, test := range map[string]struct {
 		args *image.Args
@@ -82,6 +107,14 @@ func TestImageRefusesBadArgs(t *testing.T) {
 		"nil":           {nil, "required"},
 		"no repository": {&image.Args{Context: buildContext(t), Platform: "linux/amd64"}, "RepositoryName"},
 		"no platform":   {&image.Args{Context: buildContext(t), RepositoryName: "songs"}, "Platform"},
+		"no such context": {
+			&image.Args{Context: buildContext(t), RepositoryName: "songs", Platform: "linux/amd64", Contexts: map[string]string{"adapter": "no/such/folder"}},
+			`the context "adapter" is "no/such/folder", which is no folder`,
+		},
+		"context's name": {
+			&image.Args{Context: buildContext(t), RepositoryName: "songs", Platform: "linux/amd64", Contexts: map[string]string{"The Adapter": t.TempDir()}},
+			`a context is named "The Adapter"`,
+		},
 		"no Dockerfile": {&image.Args{Context: t.TempDir(), RepositoryName: "songs", Platform: "linux/amd64"}, "no Dockerfile"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +133,7 @@ func TestImageNamesWhatFailed(t *testing.T) {
 	dir := buildContext(t)
 	for _, token := range []string{repositoryToken, imageToken} {
 		_, err := recorder.Run("dev", func(ctx *pulumi.Context) error {
-			_, err := image.New(ctx, "songs-dev", &image.Args{RepositoryName: "songs-dev", Context: dir, Platform: "linux/amd64"})
+			_, err := image.New(ctx, "songs-dev", args(dir))
 			return err
 		}, recorder.Failing(token))
 		assert.ErrorContains(t, err, "songs-dev")

@@ -1,4 +1,4 @@
-// Package environment is what both functions start with: their settings, their
+// Package environment is what the functions start with: their settings, their
 // log, and the AWS configuration.
 package environment
 
@@ -53,6 +53,36 @@ func (s *Settings) Flag(name string) bool {
 		s.refuse("%s is %q; it must be true or false", name, text)
 	}
 	return text == "true"
+}
+
+// Port is a variable that must be a port number, or is not set and means
+// otherwise.
+func (s *Settings) Port(name string, otherwise int) int {
+	text, _ := s.lookup(name)
+	if text == "" {
+		return otherwise
+	}
+	value, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || value == 0 {
+		s.refuse("%s is %q; it must be a port number from 1 to 65535", name, text)
+	}
+	return int(value)
+}
+
+// Either tells which of two forms of the environment there is: true for the one
+// where the variable one is set, false for the one of the others. To set it
+// beside any of the others is refused; that the others are there is left to those
+// who read them.
+func (s *Settings) Either(one string, others ...string) bool {
+	if value, _ := s.lookup(one); value == "" {
+		return false
+	}
+	for _, other := range others {
+		if value, _ := s.lookup(other); value != "" {
+			s.refuse("%s is set, and so is %s; set one of them", one, other)
+		}
+	}
+	return true
 }
 
 func (s *Settings) refuse(format string, values ...any) {
