@@ -25,18 +25,24 @@ each = for module in $(MODULES); do echo "$$module: $(1)"; (cd "$$module" && $(1
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: tools
 tools: ## Build the Pulumi CLI and its Go host, if they are not installed
 	@tools/pulumi-cli
 
+BACKEND ?= sagemaker
+
 .PHONY: local
-local: ## Deploy to this machine, without AWS, and ask the model
-	@tools/local up
+local: ## Deploy to this machine, without AWS, and ask the model; BACKEND=function runs it in a Lambda function
+	@tools/local up $(BACKEND)
+
+.PHONY: local-translation
+local-translation: ## Deploy the translation example to this machine, and ask it
+	@tools/local up translation
 
 .PHONY: local-down
-local-down: ## Destroy the local stack and stop the local cloud
+local-down: ## Destroy the local stacks and stop the local cloud
 	@tools/local down
 
 .PHONY: functions

@@ -1,17 +1,20 @@
-// The program of one stack: an inference API in front of a SageMaker endpoint
-// that scales to zero.
+// The program of one stack: an inference API in front of a model that scales to
+// zero, on a SageMaker endpoint or in a Lambda function.
 package main
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"scaletozero/components/arn"
+	"scaletozero/components/dashboard"
 	"scaletozero/components/endpoint"
 	"scaletozero/components/firewall"
+	"scaletozero/components/function"
 	"scaletozero/components/gateway"
 	"scaletozero/components/image"
 	"scaletozero/components/queue"
@@ -74,26 +77,15 @@ func deploy(ctx *pulumi.Context, code packages) error {
 		return err
 	}
 
-	granted, err := roles.New(ctx, "roles", &roles.Args{
-		Scope:                  scope,
-		ExecutionRoleName:      s.ExecutionRoleName,
-		GatewayRoleName:        s.GatewayRoleName,
-		RepositoryArn:          repositoryArn,
-		EndpointName:           s.EndpointName,
-		InferenceComponentName: s.InferenceComponentName,
-		FunctionArn:            s.FunctionArn(scope),
-		VPC:                    s.VPC() != nil,
-		KMSKeyArn:              s.KMSKeyArn,
-	})
+	granted, err := roles.New(ctx, "roles", s.Roles(scope, repositoryArn))
 	if err != nil {
 		return err
 	}
-	behindAPI := granted.Ready
-
-	inference, err := endpoint.New(ctx, "endpoint", model(s, imageURI, granted), pulumi.DependsOn(behindAPI))
+	answering, err := runModel(ctx, s, scope, imageURI, granted)
 	if err != nil {
 		return err
 	}
+	behindAPI := slices.Concat(granted.Ready, answering)
 
 	var jobs *queue.Queue
 	if jobsArgs != nil {
@@ -111,9 +103,33 @@ func deploy(ctx *pulumi.Context, code packages) error {
 	if err := guard(ctx, s, api); err != nil {
 		return err
 	}
-	export(ctx, s, granted, inference, api)
+	export(ctx, s, granted, api)
 	exportJobs(ctx, jobs, api)
 	return watch(ctx, s, scope, api)
+}
+
+// runModel puts the model on an endpoint or into a function, and returns what the
+// API has to wait for: nothing of an endpoint, which comes up in minutes, and by
+// names that are known.
+func runModel(ctx *pulumi.Context, s *settings.Settings, scope arn.Scope, imageURI pulumi.StringInput, granted *roles.Roles) ([]pulumi.Resource, error) {
+	if s.Function != nil {
+		model, err := function.New(ctx, "function", s.ModelFunction(scope, imageURI))
+		if err != nil {
+			return nil, err
+		}
+		ctx.Export("functionName", pulumi.String(s.Function.Name))
+		ctx.Export("functionArn", model.AliasArn)
+		return model.Ready, nil
+	}
+	inference, err := endpoint.New(ctx, "endpoint", s.Endpoint(imageURI, granted.ExecutionRoleArn), pulumi.DependsOn(granted.Ready))
+	if err != nil {
+		return nil, err
+	}
+	ctx.Export("sagemakerEndpointName", pulumi.String(s.EndpointName))
+	ctx.Export("sagemakerEndpointArn", inference.EndpointArn)
+	ctx.Export("inferenceComponentName", pulumi.String(s.InferenceComponentName))
+	ctx.Export("sagemakerExecutionRoleArn", granted.ExecutionRoleArn)
+	return nil, nil
 }
 
 // guard puts the firewall in front of the API, where the stack has one.
@@ -125,40 +141,28 @@ func guard(ctx *pulumi.Context, s *settings.Settings, api *gateway.Gateway) erro
 	return err
 }
 
-// watch has somebody told when the API's objectives are in danger, where the stack
-// has some.
+// watch has somebody told when the API's objectives are in danger, and shows people
+// how it does, where the stack has that.
 func watch(ctx *pulumi.Context, s *settings.Settings, scope arn.Scope, api *gateway.Gateway) error {
-	if s.SLO == nil {
+	if s.SLO != nil {
+		watched, err := slo.New(ctx, "slo", s.Watched(scope, api.AccessLogGroup))
+		if err != nil {
+			return err
+		}
+		ctx.Export("sloTopicArn", watched.TopicArn)
+	}
+	if s.Dashboard == nil {
 		return nil
 	}
-	watched, err := slo.New(ctx, "slo", s.Watched(scope, api.AccessLogGroup))
+	shown, err := s.Shown(scope)
 	if err != nil {
 		return err
 	}
-	ctx.Export("sloTopicArn", watched.TopicArn)
-	return nil
-}
-
-// model is what runs, and on what.
-func model(s *settings.Settings, imageURI pulumi.StringInput, granted *roles.Roles) *endpoint.Args {
-	return &endpoint.Args{
-		EndpointName:           s.EndpointName,
-		InferenceComponentName: s.InferenceComponentName,
-		ImageURI:               imageURI,
-		Environment:            s.ContainerEnvironment(),
-		ExecutionRoleArn:       granted.ExecutionRoleArn,
-		InstanceType:           s.InstanceType,
-		MinInstanceCount:       s.MinInstanceCount,
-		InitialInstanceCount:   s.InitialInstanceCount,
-		MaxInstanceCount:       s.MaxInstanceCount,
-		CPUCores:               s.CPUCores,
-		MemoryMB:               s.MemoryMB,
-		Accelerators:           s.Accelerators,
-		StartupTimeoutSeconds:  s.StartupTimeoutSeconds,
-		NetworkIsolation:       s.NetworkIsolation,
-		VPC:                    s.VPC(),
-		KMSKeyArn:              s.KMSKeyArn,
+	if _, err := dashboard.New(ctx, "dashboard", shown); err != nil {
+		return err
 	}
+	ctx.Export("dashboardName", pulumi.String(s.Dashboard.Name))
+	return nil
 }
 
 // jobsOf is the queue with its functions' packages, or nil for none.
@@ -166,21 +170,17 @@ func jobsOf(s *settings.Settings, scope arn.Scope, code packages) (*queue.Args, 
 	if s.Queue == nil {
 		return nil, nil
 	}
-	submit, worker, err := code(s.Queue.Build)
+	submit, worker, err := code(s.Build)
 	if err != nil {
 		return nil, err
 	}
 	return s.Jobs(scope, submit, worker), nil
 }
 
-// export is what people and scripts read of the stack.
-func export(ctx *pulumi.Context, s *settings.Settings, granted *roles.Roles, inference *endpoint.InferenceEndpoint, api *gateway.Gateway) {
-	ctx.Export("sagemakerEndpointName", pulumi.String(s.EndpointName))
-	ctx.Export("sagemakerEndpointArn", inference.EndpointArn)
-	ctx.Export("inferenceComponentName", pulumi.String(s.InferenceComponentName))
+// export is what people and scripts read of the stack, whatever runs the model.
+func export(ctx *pulumi.Context, s *settings.Settings, granted *roles.Roles, api *gateway.Gateway) {
 	ctx.Export("apiGatewayUrl", pulumi.Sprintf("%s%s", api.StageURL, s.RoutePath))
 	ctx.Export("apiGatewayId", api.RestApiID)
-	ctx.Export("sagemakerExecutionRoleArn", granted.ExecutionRoleArn)
 	ctx.Export("apiGatewayRoleArn", granted.GatewayRoleArn)
 	ctx.Export("apiKeyId", api.APIKeyID)
 	ctx.Export("apiKeyValue", api.APIKeyValue)
@@ -205,11 +205,7 @@ func modelImage(ctx *pulumi.Context, s *settings.Settings, scope arn.Scope) (pul
 		scope.AccountID = s.ImageAccount
 		return pulumi.String(s.ImageURI), scope.Repository(s.ImageRepository), nil
 	}
-	built, err := image.New(ctx, "image", &image.Args{
-		RepositoryName: s.RepositoryName,
-		Context:        s.ImageContext,
-		Platform:       s.Platform(),
-	})
+	built, err := image.New(ctx, "image", s.Image())
 	if err != nil {
 		return nil, "", err
 	}

@@ -50,7 +50,7 @@ func packaged(string) (submit, worker pulumi.Archive, err error) {
 // The golden files are what each stack registers, for a reviewer to read as a
 // change's effect.
 func TestResourceGraphGolden(t *testing.T) {
-	for _, stack := range []string{"dev", "prod", "local"} {
+	for _, stack := range []string{"dev", "prod", "local", "local-function"} {
 		t.Run(stack, func(t *testing.T) {
 			// Whatever machine the test runs on.
 			graph, err := recorder.Run(stack, program(packaged), configured(t, stack, values{"functionArchitecture": "arm64"}))
@@ -166,7 +166,7 @@ func TestPreviewKnowsTheQueueAndItsRoutes(t *testing.T) {
 	assert.Empty(t, graph.Orphans())
 	body := graph.Only(t, "aws:apigateway/restApi:RestApi").Inputs["body"].StringValue()
 	assert.Contains(t, body, `"/jobs/{id}"`)
-	const function = "arn:aws:lambda:ap-northeast-1:123456789012:function:music-mapping-api-prod-jobs-submit"
+	const function = "arn:aws:lambda:ap-northeast-1:123456789012:function:music-mapping-api-prod-jobs-submit:live"
 	assert.Contains(t, body, function+"/invocations")
 	for _, policy := range graph.OfType("aws:iam/rolePolicy:RolePolicy") {
 		assert.Contains(t, policy.Inputs, resource.PropertyKey("policy"), policy.Name)
@@ -180,8 +180,34 @@ func TestAPIWaitsForWhatAnswers(t *testing.T) {
 	graph, err := recorder.Run("prod", program(packaged), configured(t, "prod", nil))
 	require.NoError(t, err)
 	waits := strings.Join(graph.Only(t, gateway.Type).DependsOn, " ")
-	for _, answering := range []string{"aws:iam/rolePolicy:RolePolicy::roles-gateway", "aws:lambda/function:Function::queue-submit"} {
+	for _, answering := range []string{"aws:iam/rolePolicy:RolePolicy::roles-gateway", "aws:lambda/alias:Alias::queue-submit", "aws:lambda/eventSourceMapping:EventSourceMapping::queue"} {
 		assert.Contains(t, waits, answering)
+	}
+}
+
+// The same API, whatever runs the model: a preview shows all of it, and the API
+// waits for the function, which is there in seconds.
+func TestFunctionInPlaceOfTheEndpoint(t *testing.T) {
+	for name, options := range map[string][]recorder.Option{"update": nil, "preview": {recorder.Preview}} {
+		t.Run(name, func(t *testing.T) {
+			graph, err := recorder.Run("prod", program(packaged), append(options, configured(t, "prod", values{"backend": "function", "networkIsolation": "false"}))...)
+			require.NoError(t, err)
+			assert.Empty(t, graph.Orphans())
+			for _, r := range graph.Resources {
+				assert.NotContains(t, r.Type, "sagemaker")
+				assert.NotContains(t, r.Type, "cloudformation")
+			}
+			const alias = "arn:aws:lambda:ap-northeast-1:123456789012:function:music-mapping-model-prod:live"
+			body := graph.Only(t, "aws:apigateway/restApi:RestApi").Inputs["body"].StringValue()
+			assert.Contains(t, body, alias+"/invocations")
+			assert.Contains(t, body, `"/jobs/{id}"`)
+			for _, policy := range graph.OfType("aws:iam/rolePolicy:RolePolicy") {
+				if policy.Name == "roles-gateway" || policy.Name == "queue-worker" {
+					assert.Contains(t, policy.Inputs["policy"].StringValue(), `"`+alias+`"`)
+				}
+			}
+			assert.Contains(t, strings.Join(graph.Only(t, gateway.Type).DependsOn, " "), "aws:lambda/alias:Alias::function")
+		})
 	}
 }
 

@@ -4,7 +4,6 @@ package localcloud
 
 import (
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"path/filepath"
 
@@ -14,16 +13,18 @@ import (
 	"scaletozero/localcloud/faults"
 	"scaletozero/localcloud/gateway"
 	"scaletozero/localcloud/lambda"
+	"scaletozero/localcloud/loopback"
 	"scaletozero/localcloud/metrics"
 	"scaletozero/localcloud/scaling"
 	"scaletozero/localcloud/sqs"
+	"scaletozero/localcloud/translate"
 )
 
 // awsPath is where functions find the AWS services: each is below it by its name.
 const awsPath = "/_localcloud/aws/"
 
 // assemble makes what runs on AWS time and joins it: models and the API tell the metrics, the metrics make alarms, and
-// those scale the models; queues feed functions, which reach queues, tables and models as they would on AWS.
+// those scale the models and what functions keep ready; queues feed functions, which reach queues, tables and models as they would on AWS.
 func (c *Cloud) assemble(options Options, logs string) (*gateway.Gateway, error) {
 	c.metrics = metrics.New(c.clock)
 	into := func(namespace string) func(string, map[string]string, float64) {
@@ -35,8 +36,7 @@ func (c *Cloud) assemble(options Options, logs string) (*gateway.Gateway, error)
 	c.runtime = endpoint.New(endpoint.Options{
 		Command: options.Model, LogDir: logs, Logger: options.Logger, Clock: c.clock, Metric: into(endpoint.MetricNamespace), Faults: c.faults,
 	})
-	c.scaler = scaling.New(c.clock, c.metrics, c.runtime)
-	c.console = console.New(console.Options{Source: c.view})
+	c.console = console.New(console.Options{Source: c.view, Dashboards: c.dashboards, Metrics: c.metrics})
 	queues, err := sqs.New(sqs.Options{
 		Clock: c.clock, Path: filepath.Join(options.StateDir, "queues.json"), Metric: into("AWS/SQS"), Faults: c.faults, Logger: options.Logger,
 	})
@@ -49,13 +49,21 @@ func (c *Cloud) assemble(options Options, logs string) (*gateway.Gateway, error)
 	}
 	// Only now: Close writes their files.
 	c.queues, c.tables = queues, tables
+	var image []string
+	if options.Adapter != "" {
+		image = append([]string{options.Adapter}, options.Model...)
+	}
 	service := func(name string) string { return c.URL() + awsPath + name }
 	c.functions = lambda.New(lambda.Options{
-		CodeDir: filepath.Join(options.StateDir, "functions"), LogDir: logs, Queues: c.queues, Clock: c.clock, Faults: c.faults,
+		CodeDir: filepath.Join(options.StateDir, "functions"), LogDir: logs, Image: image, Queues: c.queues, Clock: c.clock, Faults: c.faults,
 		Metric: into("AWS/Lambda"), Logger: options.Logger,
 		Endpoints: map[string]string{
 			"SQS": service("sqs"), "DYNAMODB": service("dynamodb"), "SAGEMAKER": service("sagemaker"), "SAGEMAKER_RUNTIME": service("runtime.sagemaker"),
+			"LAMBDA": service("lambda"), "TRANSLATE": service("translate"),
 		},
+	})
+	c.scaler = scaling.New(c.clock, c.metrics, scaling.Dimensions{
+		scaling.CopyCount: scaling.Copies(c.runtime), scaling.ProvisionedConcurrency: c.functions,
 	})
 	return gateway.New(gateway.Options{
 		Services: map[string]http.Handler{"runtime.sagemaker": c.runtime, "lambda": c.functions}, Clock: c.clock, Metric: into("AWS/ApiGateway"),
@@ -70,6 +78,7 @@ func (c *Cloud) routes(served http.Handler) http.Handler {
 	mux.Handle(faults.AdminPath, c.faults)
 	for name, service := range map[string]http.Handler{
 		"sqs": c.queues, "dynamodb": c.tables, "sagemaker": c.runtime.Control(), "runtime.sagemaker": c.runtime,
+		"lambda": c.functions, "translate": translate.New(translate.Options{Faults: c.faults, Logger: c.logger}),
 	} {
 		guarded := http.StripPrefix(awsPath+name, local(service))
 		mux.Handle(awsPath+name+"/", guarded)
@@ -83,11 +92,7 @@ func (c *Cloud) routes(served http.Handler) http.Handler {
 // protocols to another origin, and none may be that origin, by a name that was made to point to this machine.
 func local(service http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		if ip := net.ParseIP(host); r.Header.Get("Origin") != "" || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if r.Header.Get("Origin") != "" || !loopback.Is(r.Host) {
 			http.Error(w, "the AWS services of the local cloud are for its functions", http.StatusForbidden)
 			return
 		}

@@ -55,7 +55,7 @@ func newLife(t *testing.T, api *gateway.API) *life {
 			store.Put("AWS/SageMaker", name, dimensions, value)
 		},
 	})
-	l.scaler = scaling.New(awsTime, store, l.runtime)
+	l.scaler = scaling.New(awsTime, store, scaling.Dimensions{scaling.CopyCount: scaling.Copies(l.runtime)})
 	l.gateway = gateway.New(gateway.Options{Services: map[string]http.Handler{"runtime.sagemaker": l.runtime}, Clock: awsTime})
 	l.gateway.Deploy("api", "live", gateway.Stage{API: api, Keys: []gateway.Key{{ID: "key", Value: songsKey, Enabled: true}}})
 	ctx, cancel := context.WithCancel(t.Context())

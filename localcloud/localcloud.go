@@ -30,6 +30,7 @@ import (
 	"scaletozero/localcloud/endpoint"
 	"scaletozero/localcloud/faults"
 	"scaletozero/localcloud/lambda"
+	"scaletozero/localcloud/loopback"
 	"scaletozero/localcloud/metrics"
 	"scaletozero/localcloud/provider"
 	"scaletozero/localcloud/scaling"
@@ -51,6 +52,9 @@ type Options struct {
 	ConsoleAddr string
 	// Model is the program, with its arguments, that stands in for every model container.
 	Model []string
+	// Adapter is the program that runs Model where a function is a container image: it is started with Model as its
+	// arguments. Empty refuses such functions.
+	Adapter string
 	// Speed is how much faster than the wall clock AWS time runs, from 1 to 100,000; the default is
 	// clock.DefaultSpeed.
 	Speed float64
@@ -122,7 +126,7 @@ type Cloud struct {
 // started cloud runs until Close.
 //
 // Errors: another local cloud has the state directory (ErrRunning), a port is in use, an address is not loopback, the
-// model program does not exist, the state file cannot be read, ctx has ended.
+// model program or the adapter does not exist, the state file cannot be read, ctx has ended.
 func Start(ctx context.Context, options Options) (*Cloud, error) {
 	options = options.withDefaults()
 	if err := options.check(); err != nil {
@@ -184,6 +188,12 @@ func (o Options) check() error {
 	if _, err := exec.LookPath(o.Model[0]); err != nil {
 		return fmt.Errorf("the model program %q cannot be run: %w: build it, or set --model to another one", o.Model[0], err)
 	}
+	if o.Adapter == "" {
+		return nil
+	}
+	if _, err := exec.LookPath(o.Adapter); err != nil {
+		return fmt.Errorf("the adapter program %q cannot be run: %w: build functions/adapter, or set --adapter to where it is", o.Adapter, err)
+	}
 	return nil
 }
 
@@ -234,6 +244,8 @@ func (c *Cloud) start(ctx context.Context, options Options, logs string) error {
 	c.background = cancel
 	c.serving.Go(func() { c.scaler.Run(background) })
 	c.serving.Go(func() { c.console.Run(background) })
+	c.serving.Go(func() { c.runtime.RunUtilization(background, c.metrics.Put) })
+	c.serving.Go(func() { c.functions.Run(background) })
 	c.serving.Go(func() { c.queues.Run(background) })
 	c.serving.Go(func() { c.tables.Run(background) })
 	c.page = &http.Server{Handler: c.console, ReadHeaderTimeout: 10 * time.Second}
@@ -255,7 +267,7 @@ func listen(addr, flag, variable string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s %q is not an address of the form 127.0.0.1:PORT", flag, addr)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !loopback.Is(host) {
 		return nil, fmt.Errorf("%s %q is not on loopback: use 127.0.0.1:%s", flag, addr, port)
 	}
 	listener, err := net.Listen("tcp", addr)

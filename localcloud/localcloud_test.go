@@ -241,6 +241,7 @@ func TestStartRefuses(t *testing.T) {
 		{"no state directory", func(o *localcloud.Options) { o.StateDir = "" }, "set --state DIR"},
 		{"no model", func(o *localcloud.Options) { o.Model = []string{""} }, "set --model PATH"},
 		{"a model that does not exist", func(o *localcloud.Options) { o.Model = []string{"/nowhere/model"} }, `the model program "/nowhere/model" cannot be run`},
+		{"an adapter that does not exist", func(o *localcloud.Options) { o.Adapter = "/nowhere/adapter" }, `the adapter program "/nowhere/adapter" cannot be run`},
 		{"every interface", func(o *localcloud.Options) { o.Addr = "0.0.0.0:0" }, `--addr "0.0.0.0:0" is not on loopback: use 127.0.0.1:0`},
 		{"every interface, said shorter", func(o *localcloud.Options) { o.Addr = ":4510" }, "is not on loopback"},
 		{"another machine's name", func(o *localcloud.Options) { o.ProviderAddr = "example.com:1" }, `--provider-addr "example.com:1" is not on loopback`},

@@ -26,6 +26,8 @@ type Origin struct {
 	Program string `json:"program"`
 	// Model is the SHA-256 of the model program's path, arguments and content, in hexadecimal.
 	Model string `json:"model"`
+	// Adapter is that of the adapter program's path and content; empty where there is none.
+	Adapter string `json:"adapter,omitempty"`
 	// Addr and ProviderAddr are the addresses that were asked for, which may have port 0.
 	Addr         string `json:"addr"`
 	ProviderAddr string `json:"providerAddr"`
@@ -48,18 +50,35 @@ func (o Options) Origin() (Origin, error) {
 	if err != nil {
 		return Origin{}, fmt.Errorf("the localcloud executable cannot be read: %w", err)
 	}
-	path, err := exec.LookPath(o.Model[0])
+	model, err := programDigest("model", o.Model[0], o.Model[1:]...)
 	if err != nil {
 		return Origin{}, err
+	}
+	adapter := ""
+	if o.Adapter != "" {
+		if adapter, err = programDigest("adapter", o.Adapter); err != nil {
+			return Origin{}, err
+		}
+	}
+	return Origin{
+		Program: program, Model: model, Adapter: adapter, Addr: o.Addr, ProviderAddr: o.ProviderAddr, ConsoleAddr: o.ConsoleAddr, Speed: o.Speed,
+	}, nil
+}
+
+// programDigest is the digest of a program that is found as a shell would find it.
+func programDigest(which, program string, arguments ...string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return "", err
 	}
 	if path, err = filepath.Abs(path); err != nil {
-		return Origin{}, err
+		return "", err
 	}
-	model, err := digest(path, o.Model[1:]...)
+	sum, err := digest(path, arguments...)
 	if err != nil {
-		return Origin{}, fmt.Errorf("the model program cannot be read: %w", err)
+		return "", fmt.Errorf("the %s program cannot be read: %w", which, err)
 	}
-	return Origin{Program: program, Model: model, Addr: o.Addr, ProviderAddr: o.ProviderAddr, ConsoleAddr: o.ConsoleAddr, Speed: o.Speed}, nil
+	return sum, nil
 }
 
 // Changed names what differs between two origins; it is empty if nothing does.
@@ -71,6 +90,7 @@ func (o Origin) Changed(other Origin) string {
 	}{
 		{"localcloud itself", o.Program == other.Program},
 		{"the model program", o.Model == other.Model},
+		{"the adapter program", o.Adapter == other.Adapter},
 		{"the addresses", o.Addr == other.Addr && o.ProviderAddr == other.ProviderAddr && o.ConsoleAddr == other.ConsoleAddr},
 		{"the speed", o.Speed == other.Speed},
 	} {

@@ -58,7 +58,7 @@ const proxy = `{"responses": {"200": {"description": "a job"}}, "x-amazon-apigat
 
 // queueDocument has the routes of the queue, beside one that answers at once.
 const queueDocument = `{"openapi": "3.0.1", "info": {"title": "api", "version": "1"}, "paths": {
-	"/infer": {"post": {"responses": {"204": {"description": "nothing"}}, "x-amazon-apigateway-integration": {
+	"/infer": {"post": {"operationId": "infer", "responses": {"204": {"description": "nothing"}}, "x-amazon-apigateway-integration": {
 		"type": "mock", "requestTemplates": {"application/json": "{\"statusCode\": 204}"}, "responses": {"default": {"statusCode": "204"}}}}},
 	"/jobs": {"post": ` + proxy + `},
 	"/jobs/{id}": {"parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}], "get": ` + proxy + `}}}`
@@ -189,15 +189,19 @@ func logFunctions(t *testing.T, dir string) {
 // checkConsole expects the page's data to tell of the queue, whose route has the URL.
 func checkConsole(t *testing.T, cloud *localcloud.Cloud, url string) {
 	t.Helper()
-	response, err := http.Get(cloud.ConsoleURL() + "/state")
-	require.NoError(t, err)
-	content, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
+	var content []byte
+	// A job's row is written before its message is deleted.
+	require.Eventually(t, func() bool {
+		response, err := http.Get(cloud.ConsoleURL() + "/state")
+		require.NoError(t, err)
+		content, err = io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return strings.Contains(string(content), `{"name":"jobs","visible":0,"inFlight":0,"delayed":0,"oldestSeconds":0}`)
+	}, 30*time.Second, 10*time.Millisecond)
 	assert.Contains(t, string(content), `"jobs":{"succeeded":2}`)
 	assert.Contains(t, string(content), `"url":"`+strings.TrimSuffix(url, "/jobs")+`/infer","name":"queue","stage":"live","jobsUrl":"`+url+`"`)
 	assert.NotContains(t, string(content), `{"url":"`+url+`"`, "the route of the queue is no API of its own")
-	assert.Contains(t, string(content), `{"name":"jobs","visible":0,"inFlight":0,"delayed":0,"oldestSeconds":0}`)
 }
 
 // A website must not reach the services that functions reach.

@@ -96,14 +96,20 @@ func newStackAt(t testing.TB, speed float64) *stack { return newStackRunning(t, 
 
 // newStackRunning runs another program than the sample model.
 func newStackRunning(t testing.TB, speed float64, model string) *stack {
+	return newStackNamed(t, "local", speed, model)
+}
+
+// newStackNamed has the configuration of another of the stacks for this machine.
+func newStackNamed(t testing.TB, name string, speed float64, model string) *stack {
 	t.Helper()
-	s := &stack{t: t, name: "local", dir: t.TempDir(), state: t.TempDir(), addr: "127.0.0.1:0", model: []string{model}, speed: speed}
+	s := &stack{t: t, name: name, dir: t.TempDir(), state: t.TempDir(), addr: "127.0.0.1:0", model: []string{model}, speed: speed}
 	project := read(t, filepath.Join(built.root, "Pulumi.yaml"))
 	prebuilt := strings.Replace(project, "runtime: go\n",
 		"runtime:\n  name: go\n  options:\n    binary: "+built.program+"\n", 1)
 	require.NotEqual(t, project, prebuilt)
 	s.write("Pulumi.yaml", prebuilt)
-	s.write("Pulumi.local.yaml", read(t, filepath.Join(built.root, "Pulumi.local.yaml")))
+	configuration := "Pulumi." + name + ".yaml"
+	s.write(configuration, read(t, filepath.Join(built.root, configuration)))
 	s.write("model/schema.json", read(t, filepath.Join(built.root, "model", "schema.json")))
 	require.NoError(t, os.Symlink(filepath.Join(built.root, ".build"), filepath.Join(s.dir, ".build")))
 	require.NoError(t, os.Mkdir(filepath.Join(s.dir, "state"), 0o700))
@@ -117,7 +123,8 @@ func (s *stack) startCloud() {
 	s.t.Helper()
 	cloud, err := localcloud.Start(s.t.Context(), localcloud.Options{
 		StateDir: s.state, Addr: s.addr, ProviderAddr: "127.0.0.1:0", ConsoleAddr: "127.0.0.1:0", Model: s.model, Speed: s.speed,
-		Logger: slog.New(slog.DiscardHandler),
+		Adapter: filepath.Join(built.root, ".build", "functions", "host", "adapter", "adapter"),
+		Logger:  slog.New(slog.DiscardHandler),
 	})
 	require.NoError(s.t, err)
 	s.cloud, s.addr = cloud, strings.TrimPrefix(cloud.URL(), "http://")

@@ -35,7 +35,7 @@ func TestLifecycle(t *testing.T) {
 	s.set("rateLimit", "10000")
 	s.set("burstLimit", "5000")
 	out := s.must("preview", "--policy-pack", s.pack())
-	assert.Contains(t, out, "+ 39 to create")
+	assert.Contains(t, out, "+ 45 to create")
 	assert.Empty(t, s.cloud.Resources(""), "a preview creates nothing")
 
 	s.up()
@@ -100,7 +100,8 @@ func testOutputs(t *testing.T, s *stack) {
 	assert.Equal(t, "https://sqs.ap-northeast-1.amazonaws.com/123456789012/music-mapping-api-local-jobs", outputs["jobsQueueUrl"])
 	assert.Equal(t, outputs["jobsQueueUrl"]+"-dead-letter", outputs["jobsDeadLetterQueueUrl"])
 	assert.Equal(t, "music-mapping-api-local-jobs", outputs["jobsTableName"])
-	assert.Len(t, outputs, 13)
+	assert.Equal(t, "music-mapping-api-local", outputs["dashboardName"])
+	assert.Len(t, outputs, 14)
 }
 
 // testSecret looks for the key in everything that a run leaves behind but the

@@ -73,7 +73,7 @@ func TestMakeLocal(t *testing.T) {
 
 	out := sh(t, dir, "make local")
 	assert.Contains(t, out, `{"songs":[{"id":"1"`, "the model answered")
-	assert.Contains(t, out, "+ 39 created")
+	assert.Contains(t, out, "+ 45 created")
 	if _, err := os.Stat("/proc/self/cmdline"); err == nil {
 		assert.NotEmpty(t, processesOf(t, dir))
 	}
@@ -93,15 +93,17 @@ func TestMakeLocal(t *testing.T) {
 
 	assert.Contains(t, sh(t, dir, ". .local/env && .bin/infer -job -within 2m model/request.json"), `{"songs":[{"id":"1"`, "a job is answered")
 
-	assert.Contains(t, sh(t, dir, "make local"), "39 unchanged")
+	assert.Contains(t, sh(t, dir, "make local"), "45 unchanged")
 	for _, file := range []string{"Pulumi.local.yaml", "Pulumi.yaml"} {
 		assert.Equal(t, read(t, filepath.Join(built.root, file)), read(t, filepath.Join(dir, file)), "deploying changed a tracked file")
 	}
 
+	testOtherSystems(t, dir)
+
 	// The stacks for AWS take the same road, and must be known to be good
 	// before anybody tries them there.
 	sh(t, dir, "make functions")
-	for stack, resources := range map[string]int{"dev": 23, "prod": 61} {
+	for stack, resources := range map[string]int{"dev": 23, "prod": 69} {
 		preview := sh(t, dir, ". .local/env && pulumi stack init "+stack+" && pulumi preview -s "+stack+" --policy-pack policies --non-interactive")
 		assert.Contains(t, preview, fmt.Sprintf("+ %d to create", resources), stack)
 		assert.Contains(t, preview, "✅ scale-to-zero-inference", stack)
@@ -110,4 +112,20 @@ func TestMakeLocal(t *testing.T) {
 	sh(t, dir, "make local-down")
 	assert.Empty(t, processesOf(t, dir))
 	assert.Contains(t, sh(t, dir, "make local-down"), "no local stack here", "taking down what is down is fine")
+}
+
+// testOtherSystems has the other two systems beside the first, each with what it
+// is asked.
+func testOtherSystems(t *testing.T, dir string) {
+	assert.Contains(t, sh(t, dir, "make local BACKEND=function"), `{"songs":[{"id":"1"`)
+	assert.Contains(t, sh(t, dir, ". .local/env && .bin/infer -job -within 2m model/request.json"), `{"songs":[{"id":"1"`)
+
+	out := sh(t, dir, "make local-translation")
+	assert.Contains(t, out, `"translated":"[localcloud does not translate, ja to en]`)
+	_, history, found := strings.Cut(out, "newest first:")
+	require.True(t, found, out)
+	history, _, _ = strings.Cut(strings.TrimSpace(history), "\n")
+	if _, err := exec.LookPath("curl"); err == nil {
+		assert.Contains(t, sh(t, dir, history), `{"translations":[{"id":`, "the printed line works when pasted")
+	}
 }

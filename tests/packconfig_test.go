@@ -48,7 +48,7 @@ func TestPackIsConfigured(t *testing.T) {
 		}},
 		{"exempt without a reason", exempt(" ", "2999-12-31"), nil, true, []string{"exemptions-are-current", "reason"}},
 		{"knob misspelt", `{"cost-guard": {"maxInstance": 1}}`, nil, true, []string{
-			`the configuration of cost-guard has "maxInstance"; its knobs are ["instanceTypes" "maxInstances"]. Correct the name or remove it.`,
+			`the configuration of cost-guard has "maxInstance"; its knobs are ["instanceTypes" "maxInstances" "maxProvisionedConcurrency"]. Correct the name or remove it.`,
 		}},
 		{"knob of another type", `{"cost-guard": {"maxInstances": "one"}}`, nil, true, []string{"cost-guard", "maxInstances"}},
 	} {

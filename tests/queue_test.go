@@ -2,6 +2,7 @@ package tests
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,4 +105,22 @@ func TestAJobWakesTheModel(t *testing.T) {
 	}
 	r.fetch(0)
 	assert.Equal(t, "succeeded", r.jobs[0].Status)
+}
+
+// TestQueueKeepsItsFunctionsOfBefore is a stack from the time when the queue made its
+// functions without a component: an update must not meet their names with others.
+func TestQueueKeepsItsFunctionsOfBefore(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.up()
+	const queue, function = "scaletozero:queue:Queue", "$scaletozero:function:Function"
+	before := strings.ReplaceAll(s.must("stack", "export"), queue+function+"$", queue+"$")
+	for _, name := range []string{"queue-submit", "queue-worker"} {
+		component := `"parent": "urn:pulumi:local::scale-to-zero-inference::` + queue + function + "::" + name + `"`
+		require.Equal(t, 5, strings.Count(before, component))
+		before = strings.ReplaceAll(before, component, `"parent": "urn:pulumi:local::scale-to-zero-inference::`+queue+`::queue"`)
+	}
+	s.write("before.json", before)
+	s.must("stack", "import", "--file", "before.json")
+	assert.Empty(t, changed(s.up()))
 }

@@ -35,6 +35,17 @@ func TestFilesStaySmall(t *testing.T) {
 	}
 }
 
+// The code that a document shows is code that compiles.
+func TestDocumentShowsItsExample(t *testing.T) {
+	t.Parallel()
+	program := read(t, filepath.Join(built.root, "examples", "reuse", "main.go"))
+	_, shown, found := strings.Cut(read(t, filepath.Join(built.root, "docs", "reuse.md")), "```go\n")
+	require.True(t, found)
+	shown, _, found = strings.Cut(shown, "```")
+	require.True(t, found)
+	assert.Contains(t, program, shown)
+}
+
 var exported = regexp.MustCompile(`ctx\.Export\("(\w+)"`)
 
 // The two READMEs are what people go by: a key, an output or a make target that
@@ -52,7 +63,8 @@ func TestReadmesNameEveryKeyOutputAndTarget(t *testing.T) {
 	for _, output := range outputs {
 		names = append(names, output[1])
 	}
-	names = append(names, "make local", "make test", "make local-down", "make openapi", "make functions", "make rotate-key", "make e2e", "make judges", "make bench")
+	names = append(names, "make local", "make test", "make local-down", "make openapi", "make functions", "make rotate-key", "make e2e", "make judges", "make bench",
+		"make cost", "make local BACKEND=function", "make local-translation")
 	for _, file := range []string{"README.md", "README.ja.md"} {
 		text := read(t, filepath.Join(built.root, file))
 		for _, name := range names {

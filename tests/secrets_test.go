@@ -118,9 +118,9 @@ func (r *secretsRun) call() {
 	r.send(http.StatusBadRequest, post, infer, newer, text, `{"songs":1}`)
 	r.send(http.StatusRequestEntityTooLarge, post, infer, newer, text, songs(r.t)+strings.Repeat(" ", 7<<20))
 	r.send(http.StatusRequestEntityTooLarge, post, infer, newer, text, strings.Repeat(" ", 11<<20))
-	for kind, want := range map[faults.Kind]int{faults.FunctionThrottling: http.StatusInternalServerError, faults.FunctionCrash: http.StatusBadGateway} {
+	for _, kind := range []faults.Kind{faults.FunctionThrottling, faults.FunctionCrash} {
 		require.NoError(r.t, r.cloud.Faults().Add(faults.Fault{Kind: kind, Count: 1}))
-		r.send(want, post, jobs, newer, text, songs(r.t))
+		r.send(http.StatusServiceUnavailable, post, jobs, newer, text, songs(r.t))
 	}
 	client := calling.Client{URL: jobs, Key: newer}
 	answer, err := client.Job(r.t.Context(), []byte(songs(r.t)))

@@ -1,8 +1,13 @@
 // Command cost compares what traffic costs on an endpoint that is always on, on
 // one that scales to zero, on one that does so outside of business hours, and on
-// Lambda. It prints a table and draws a picture.
+// Lambda, with and without an environment that is kept in business hours. It
+// prints a table and draws a picture.
 //
 //	cost [-stack STACK] [-trace NAME|FILE] [-requests N] [-svg FILE]
+//
+// Without any flag it also looks for the points where the designs cost the same,
+// and the picture is that of docs/choosing.md: it writes docs/images/cost.svg,
+// and cost.json with what both are drawn from.
 package main
 
 import (
@@ -22,20 +27,33 @@ import (
 // simulation makes much that does not last.
 const garbage = 400
 
+// Where pictures go: the documentation's, and others.
+const (
+	documented = "docs/images/cost.svg"
+	elsewhere  = ".local/cost.svg"
+)
+
+// withEndpoint is the stack whose endpoint is compared where a stack has none.
+const withEndpoint = "prod"
+
 func main() {
-	stack := flag.String("stack", "prod", "the stack whose scaling is simulated: dev, prod or local")
+	stack := flag.String("stack", withEndpoint, "the stack whose scaling or function is simulated; its resource graph is in tests/testdata")
 	trace := flag.String("trace", "", "office-hours, spiky, steady or a CSV file; all three if empty")
 	requests := flag.Float64("requests", 10_000, "requests a month of the built-in traces")
-	picture := flag.String("svg", ".local/cost.svg", "where the picture goes")
+	picture := flag.String("svg", elsewhere, "where the picture goes")
 	flag.Parse()
 	debug.SetGCPercent(garbage)
-	if err := compare(*stack, *trace, *requests, *picture); err != nil {
+	study := flag.NFlag() == 0
+	if study {
+		*picture = documented
+	}
+	if err := compare(*stack, *trace, *requests, *picture, study); err != nil {
 		fmt.Fprintln(os.Stderr, "cost:", err)
 		os.Exit(1)
 	}
 }
 
-func compare(stack, trace string, requests float64, picture string) error {
+func compare(stack, trace string, requests float64, picture string, study bool) error {
 	if !(requests >= 1 && requests <= 100_000_000) {
 		return fmt.Errorf("-requests is %g; give a number from 1 to 100000000", requests)
 	}
@@ -43,49 +61,88 @@ func compare(stack, trace string, requests float64, picture string) error {
 	if err != nil {
 		return err
 	}
-	// What each stack registers, as the program's own test keeps it.
-	graph := filepath.Join("tests", "testdata", fmt.Sprintf("graph.%s.golden.json", stack))
-	program, err := cost.ReadProgram(graph)
+	program, from, err := programOf(stack)
 	if err != nil {
 		return err
 	}
-	prices, err := cost.LoadPrices(program.InstanceType)
+	prices, err := cost.LoadPrices(program)
 	if err != nil {
 		return err
 	}
 	scenario := &cost.Scenario{Program: program, Model: cost.DefaultModel(), Prices: prices}
 	var curves []*cost.Curve
 	for _, t := range traces {
-		comparison, err := scenario.Compare(t)
-		if err != nil {
-			return err
-		}
-		if err := comparison.Write(os.Stdout); err != nil {
-			return err
-		}
-		var longest time.Duration
-		for _, r := range comparison.Results {
-			longest = max(longest, r.Took)
-		}
-		fmt.Printf("  (simulated in %s for the design that took longest)\n\n", longest.Round(time.Millisecond))
-		curve, err := scenario.Curve(t)
+		curve, err := compareUnder(scenario, t)
 		if err != nil {
 			return err
 		}
 		curves = append(curves, curve)
 	}
-	fmt.Printf("Policies and alarm as in %s.\n", graph)
+	fmt.Printf("%s.\n", from)
 	if err := scenario.Write(os.Stdout); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(picture), 0o755); err != nil { //nolint:gosec // Nothing in it is secret.
 		return err
 	}
+	if study {
+		if err := writeStudy(scenario, curves, traces, filepath.Dir(picture)); err != nil {
+			return err
+		}
+	}
 	if err := os.WriteFile(picture, []byte(cost.Plot(curves, prices)), 0o644); err != nil { //nolint:gosec // Nor here.
 		return err
 	}
 	fmt.Printf("wrote %s\n", picture)
 	return nil
+}
+
+// compareUnder prints what a trace costs, and simulates its shape.
+func compareUnder(scenario *cost.Scenario, t *cost.Trace) (*cost.Curve, error) {
+	comparison, err := scenario.Compare(t)
+	if err != nil {
+		return nil, err
+	}
+	if err := comparison.Write(os.Stdout); err != nil {
+		return nil, err
+	}
+	var longest time.Duration
+	for _, r := range comparison.Results {
+		longest = max(longest, r.Took)
+	}
+	fmt.Printf("  (simulated in %s for the design that took longest)\n\n", longest.Round(time.Millisecond))
+	return scenario.Curve(t)
+}
+
+// writeStudy prints where a function begins to cost more, and writes what the
+// documentation shows.
+func writeStudy(scenario *cost.Scenario, curves []*cost.Curve, traces []*cost.Trace, folder string) error {
+	study, err := scenario.Study(curves, traces)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nRequests a month up to which a function costs less:\n\n%s\n", study.Table())
+	return study.WriteFile(filepath.Join(folder, "cost.json"))
+}
+
+// graphOf is what a stack registers, as the program's own test keeps it.
+func graphOf(stack string) string {
+	return filepath.Join("tests", "testdata", fmt.Sprintf("graph.%s.golden.json", stack))
+}
+
+// programOf is what a stack registers, and where that is from. One with a
+// function is compared with the endpoint of another.
+func programOf(stack string) (program *cost.Program, from string, err error) {
+	program, err = cost.ReadProgram(graphOf(stack))
+	if err != nil || program.HasEndpoint() {
+		return program, "Policies and alarm as in " + graphOf(stack), err
+	}
+	endpoint, err := cost.ReadProgram(graphOf(withEndpoint))
+	if err != nil {
+		return nil, "", err
+	}
+	endpoint.Function = program.Function
+	return endpoint, "Policies and alarm as in " + graphOf(withEndpoint) + ", the function as in " + graphOf(stack), nil
 }
 
 // read gives the traces with a name, or all that are built in for "".

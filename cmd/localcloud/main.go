@@ -64,6 +64,8 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	flags.StringVar(&options.ConsoleAddr, "console-addr", env("LOCALCLOUD_CONSOLE_ADDR", localcloud.DefaultConsoleAddr),
 		"where the console is served (LOCALCLOUD_CONSOLE_ADDR)")
 	flags.StringVar(&model, "model", env("LOCALCLOUD_MODEL", ""), "program that stands in for the model container (LOCALCLOUD_MODEL)")
+	flags.StringVar(&options.Adapter, "adapter", env("LOCALCLOUD_ADAPTER", ""),
+		"program that runs the model where a function is a container image (LOCALCLOUD_ADAPTER)")
 	if len(arguments) == 0 {
 		flags.Usage()
 		return errors.New("say what to do: serve, start, stop, status, providers, console or fault")

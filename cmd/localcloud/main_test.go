@@ -184,6 +184,7 @@ func TestArguments(t *testing.T) {
 		{[]string{"restart"}, `"restart" is not a command: use serve, start, stop, status, providers, console or fault`},
 		{[]string{"serve", "--colour"}, "flag provided but not defined: -colour"},
 		{[]string{"serve", "--state", t.TempDir()}, "set --model PATH"},
+		{[]string{"serve", "--state", t.TempDir(), "--model", model, "--adapter", "/nowhere"}, `the adapter program "/nowhere" cannot be run`},
 		{[]string{"serve", "--speed", "fast"}, `--speed is "fast": it must be a number from 1 (real time)`},
 		{[]string{"serve", "--speed", "0"}, `--speed is "0": it must be a number from 1 (real time)`},
 		{[]string{"serve", "--speed", "0.5", "--state", t.TempDir(), "--model", model}, "the speed is 0.5: it must be from 1 (real time) to 100000"},

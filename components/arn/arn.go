@@ -7,6 +7,7 @@ package arn
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -67,6 +68,11 @@ func (s Scope) Function(name string) string {
 	return s.regional("lambda", "function:"+name)
 }
 
+// FunctionAlias is the ARN of an alias of a Lambda function.
+func (s Scope) FunctionAlias(name, alias string) string {
+	return s.Function(name) + ":" + alias
+}
+
 // Queue is the ARN of an SQS queue.
 func (s Scope) Queue(name string) string {
 	return s.regional("sqs", name)
@@ -95,3 +101,9 @@ func (s Scope) Table(name string) string {
 func (s Scope) regional(service, resource string) string {
 	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", s.Partition, service, s.Region, s.AccountID, resource)
 }
+
+var key = regexp.MustCompile(`^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
+
+// IsKey says whether the text is the ARN of a KMS key. That of an alias would do for
+// most services, and not for a role's policy.
+func IsKey(text string) bool { return key.MatchString(text) }

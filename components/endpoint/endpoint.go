@@ -16,6 +16,9 @@ import (
 // Type is the component's Pulumi type token.
 const Type = "scaletozero:endpoint:InferenceEndpoint"
 
+// VariantName is the endpoint's one production variant.
+const VariantName = "AllTraffic"
+
 // stackTimeout covers what CloudFormation waits for at most: an instance, the
 // pull of a large image and an hour of start-up. The provider's own default of
 // 30 minutes is too short for that.

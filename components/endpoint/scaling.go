@@ -74,6 +74,10 @@ func newScaling(ctx *pulumi.Context, name string, args *Args, stack *cloudformat
 		ScalableDimension: target.ScalableDimension,
 		ResourceId:        target.ResourceId,
 		StepScalingPolicyConfiguration: &appautoscaling.PolicyStepScalingPolicyConfigurationArgs{
+			// ExactCapacity 1 would also take copies away. The alarm lasts for minutes
+			// after a refusal, target tracking may have added copies by then, and does
+			// not hold back the scale-in of a step policy (PutScalingPolicy in the
+			// Application Auto Scaling API reference).
 			AdjustmentType:        pulumi.String("ChangeInCapacity"),
 			MetricAggregationType: pulumi.String("Maximum"),
 			Cooldown:              pulumi.Int(wakeCooldown),
@@ -91,12 +95,16 @@ func newScaling(ctx *pulumi.Context, name string, args *Args, stack *cloudformat
 	return newWakeAlarm(ctx, name, args, wake, parent)
 }
 
+// WakeAlarm is the name of the alarm that starts the first copy of the inference
+// component.
+func WakeAlarm(inferenceComponentName string) string { return inferenceComponentName + "-wake" }
+
 // newWakeAlarm fires on the first refused request. The developer guide's
 // example compares with GreaterThanThreshold 1, which a single caller never
 // trips.
 func newWakeAlarm(ctx *pulumi.Context, name string, args *Args, wake *appautoscaling.Policy, parent pulumi.ResourceOption) error {
 	_, err := cloudwatch.NewMetricAlarm(ctx, name+"-wake", &cloudwatch.MetricAlarmArgs{
-		Name:               pulumi.String(args.InferenceComponentName + "-wake"),
+		Name:               pulumi.String(WakeAlarm(args.InferenceComponentName)),
 		AlarmDescription:   pulumi.String("A request found no copy of the model; starts one."),
 		Namespace:          pulumi.String(metricNamespace),
 		MetricName:         pulumi.String(noCapacityMetric),

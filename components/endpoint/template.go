@@ -34,7 +34,6 @@ const (
 	paramStartupTimeout    = "ContainerStartupHealthCheckTimeoutInSeconds"
 	paramSubnetIDs         = "SubnetIds"
 	outputEndpointArn      = "EndpointArn"
-	variantName            = "AllTraffic"
 	templateFormat         = "2010-09-09"
 	routeLeastOutstanding  = "LEAST_OUTSTANDING_REQUESTS"
 	managedScalingEnabled  = "ENABLED"
@@ -148,7 +147,7 @@ func newTemplate(s shape) string {
 		// SageMaker API reference; hashicorp/terraform-provider-aws#48738).
 		EnableNetworkIsolation: ref{paramIsolation},
 		ProductionVariants: []productionVariant{{
-			VariantName:          variantName,
+			VariantName:          VariantName,
 			InstanceType:         ref{paramInstanceType},
 			InitialInstanceCount: ref{paramInitialInstances},
 			ContainerStartupHealthCheckTimeoutInSeconds: ref{paramStartupTimeout},
@@ -163,7 +162,7 @@ func newTemplate(s shape) string {
 	component := inferenceComponent{
 		InferenceComponentName: ref{paramComponentName},
 		EndpointName:           getAtt{[2]string{endpointID, "EndpointName"}},
-		VariantName:            variantName,
+		VariantName:            VariantName,
 		Specification: specification{
 			ModelName:         ref{paramModelName},
 			StartupParameters: startupParameters{ref{paramStartupTimeout}},

@@ -16,10 +16,13 @@ import (
 // where Content-Type is JSON, and cannot refuse other types in front of a proxy
 // integration, so the function has to answer 415 itself.
 type Lambda struct {
-	// FunctionArn is the function's ARN without a version or an alias. It is a
-	// plain string for the reason that Args.CredentialsArn is; make it with
-	// arn.Scope.Function.
+	// FunctionArn is the ARN of a function or of an alias of it. It is a plain
+	// string for the reason that Args.CredentialsArn is; make it with
+	// arn.Scope.Function or arn.Scope.FunctionAlias.
 	FunctionArn string
+	// Query are the names of optional query parameters that it reads, for client
+	// generators. API Gateway hands over others, too.
+	Query []string
 	// Headers are the names of optional request headers that it reads, for
 	// browsers and client generators.
 	Headers []string
@@ -35,6 +38,9 @@ type Reply struct {
 	// Body is what the body looks like; nil for the API's error body of
 	// message, code and requestId.
 	Body *Model
+	// AnyBody says that the body is whatever the function gives, in whatever
+	// content type. Body is nil then.
+	AnyBody bool
 	// Headers are the names of response headers besides those of CORS.
 	Headers []string
 }
@@ -47,8 +53,10 @@ type Model struct {
 }
 
 var (
-	// The account may be missing: the document for clients does without.
-	functionArn   = regexp.MustCompile(`^arn:[a-z-]+:lambda:[a-z0-9-]+:(\d{12})?:function:[a-zA-Z0-9_-]{1,64}$`)
+	// The account may be missing: the document for clients does without. What
+	// has digits only is a version and no alias.
+	functionArn   = regexp.MustCompile(`^arn:[a-z-]+:lambda:[a-z0-9-]+:(\d{12})?:function:[a-zA-Z0-9_-]{1,64}(:\d*[a-zA-Z_-][a-zA-Z0-9_-]*)?$`)
+	queryName     = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
 	headerName    = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9-]*$`)
 	modelName     = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
 	pathParameter = regexp.MustCompile(`\{(\w+)\}`)
@@ -57,7 +65,7 @@ var (
 func (f *Lambda) problems() []string {
 	var problems []string
 	if !functionArn.MatchString(f.FunctionArn) {
-		problems = append(problems, fmt.Sprintf("Function.FunctionArn is %q; give a function's ARN without a version or an alias", f.FunctionArn))
+		problems = append(problems, fmt.Sprintf("Function.FunctionArn is %q; give the ARN of a function or of its alias", f.FunctionArn))
 	}
 	headers := slices.Clone(f.Headers)
 	if len(f.Replies) == 0 {
@@ -72,7 +80,15 @@ func (f *Lambda) problems() []string {
 		if reply.Body != nil && (!modelName.MatchString(reply.Body.Name) || reply.Body.Schema == nil) {
 			problems = append(problems, fmt.Sprintf("Function.Replies[%d].Body needs a schema and a name of letters and digits", reply.Status))
 		}
+		if reply.Body != nil && reply.AnyBody {
+			problems = append(problems, fmt.Sprintf("Function.Replies[%d] has Body and AnyBody; give one of them", reply.Status))
+		}
 		headers = append(headers, reply.Headers...)
+	}
+	for _, parameter := range f.Query {
+		if !queryName.MatchString(parameter) {
+			problems = append(problems, fmt.Sprintf("Function has the query parameter %q; give letters, digits, dots, hyphens and underscores", parameter))
+		}
 	}
 	for _, header := range headers {
 		if !headerName.MatchString(header) {
@@ -83,7 +99,7 @@ func (f *Lambda) problems() []string {
 }
 
 // functionOperation hands requests to the route's function as they are. The
-// credentials are the API's role: see roles.Args.FunctionArn.
+// credentials are the API's role: see roles.Args.FunctionArns.
 func functionOperation(args *Args, route Route) (map[string]*openapi3.ResponseRef, integration) {
 	declared := map[string]*openapi3.ResponseRef{}
 	for _, reply := range route.Function.Replies {
@@ -92,8 +108,11 @@ func functionOperation(args *Args, route Route) (map[string]*openapi3.ResponseRe
 			headers[methodHeader+name] = ""
 		}
 		model := errorModel
-		if reply.Body != nil {
+		switch {
+		case reply.Body != nil:
 			model = reply.Body.Name
+		case reply.AnyBody:
+			model = ""
 		}
 		declared[fmt.Sprint(reply.Status)] = response(reply.Description, model, headers)
 	}
@@ -113,12 +132,18 @@ func functionOperation(args *Args, route Route) (map[string]*openapi3.ResponseRe
 // checks only that required ones are there.
 func parameters(route Route) openapi3.Parameters {
 	declared := pathParameters(route.Path)
-	if route.Function != nil {
-		for _, name := range route.Function.Headers {
-			declared = append(declared, &openapi3.ParameterRef{
-				Value: openapi3.NewHeaderParameter(name).WithSchema(openapi3.NewStringSchema()),
-			})
-		}
+	if route.Function == nil {
+		return declared
+	}
+	for _, name := range route.Function.Headers {
+		declared = append(declared, &openapi3.ParameterRef{
+			Value: openapi3.NewHeaderParameter(name).WithSchema(openapi3.NewStringSchema()),
+		})
+	}
+	for _, name := range route.Function.Query {
+		declared = append(declared, &openapi3.ParameterRef{
+			Value: openapi3.NewQueryParameter(name).WithSchema(openapi3.NewStringSchema()),
+		})
 	}
 	return declared
 }

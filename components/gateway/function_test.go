@@ -127,6 +127,30 @@ func TestFunctionRoutesAreThrottledAsTheOthers(t *testing.T) {
 	assert.Contains(t, graph.Only(t, apiToken).Inputs["body"].StringValue(), jobsFunction, "known at preview")
 }
 
+func TestFunctionIsCalledByItsAlias(t *testing.T) {
+	a := withFunction(t)
+	a.Routes[2].Function.FunctionArn += ":live"
+	doc, err := gateway.Document(a)
+	require.NoError(t, err)
+	text, err := json.Marshal(doc.Paths.Value("/jobs/{id}").Get.Extensions["x-amazon-apigateway-integration"])
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "/functions/"+jobsFunction+":live/invocations")
+}
+
+func TestFunctionDeclaresItsQueryAndAnyBody(t *testing.T) {
+	a := withFunction(t)
+	a.Routes[2].Function.Query = []string{"limit"}
+	a.Routes[2].Function.Replies[0] = gateway.Reply{Status: http.StatusOK, Description: "The model's own.", AnyBody: true}
+	doc, err := gateway.ClientDocument(a)
+	require.NoError(t, err)
+	get := doc.Paths.Value("/jobs/{id}").Get
+	parameter := get.Parameters.GetByInAndName("query", "limit")
+	require.NotNil(t, parameter)
+	assert.False(t, parameter.Required)
+	assert.Empty(t, get.Responses.Status(http.StatusOK).Value.Content)
+	assert.Contains(t, get.Responses.Status(http.StatusNotFound).Value.Content, "application/json")
+}
+
 func TestFunctionRoutesRefuseBadArgs(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*gateway.Route)
@@ -144,12 +168,14 @@ func TestFunctionRoutesRefuseBadArgs(t *testing.T) {
 		"any function": {func(r *gateway.Route) {
 			r.Function.FunctionArn = strings.Replace(jobsFunction, "songs-jobs-submit", "*", 1)
 		}, "FunctionArn"},
-		"no replies":      {func(r *gateway.Route) { r.Function.Replies = nil }, "Replies is empty"},
-		"no such status":  {func(r *gateway.Route) { r.Function.Replies[0].Status = 99 }, "status 99"},
-		"status twice":    {func(r *gateway.Route) { r.Function.Replies[0].Status = http.StatusConflict }, "status 409"},
-		"model's name":    {func(r *gateway.Route) { r.Function.Replies[0].Body = &gateway.Model{Name: "a-b"} }, "letters and digits"},
-		"request header":  {func(r *gateway.Route) { r.Function.Headers = []string{"a,b"} }, `"a,b"`},
-		"response header": {func(r *gateway.Route) { r.Function.Replies[0].Headers = []string{"a b"} }, `"a b"`},
+		"no replies":        {func(r *gateway.Route) { r.Function.Replies = nil }, "Replies is empty"},
+		"no such status":    {func(r *gateway.Route) { r.Function.Replies[0].Status = 99 }, "status 99"},
+		"status twice":      {func(r *gateway.Route) { r.Function.Replies[0].Status = http.StatusConflict }, "status 409"},
+		"model's name":      {func(r *gateway.Route) { r.Function.Replies[0].Body = &gateway.Model{Name: "a-b"} }, "letters and digits"},
+		"request header":    {func(r *gateway.Route) { r.Function.Headers = []string{"a,b"} }, `"a,b"`},
+		"body and any body": {func(r *gateway.Route) { r.Function.Replies[0].AnyBody = true }, "Body and AnyBody"},
+		"query parameter":   {func(r *gateway.Route) { r.Function.Query = []string{"a&b"} }, `"a&b"`},
+		"response header":   {func(r *gateway.Route) { r.Function.Replies[0].Headers = []string{"a b"} }, `"a b"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := withFunction(t)

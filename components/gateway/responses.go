@@ -11,8 +11,12 @@ import (
 // going without crowding the throttle.
 const RetryAfterWake = 60
 
-// retryAfterThrottle is the same for a caller over the rate.
-const retryAfterThrottle = 1
+// The same for a caller over the rate, and for one whose call did not come
+// through.
+const (
+	retryAfterThrottle = 1
+	retryAfterFailure  = 5
+)
 
 // exposedHeaders are those that browsers may read across origins.
 const exposedHeaders = "Location,Retry-After,X-Upstream-Error,x-amzn-RequestId"
@@ -52,15 +56,19 @@ var upstreamErrors = []upstream{
 // names for them. Status 0 leaves API Gateway's own: on the two defaults a
 // status would rewrite every 4xx and 5xx. REQUEST_TOO_LARGE is not among them,
 // because API Gateway does not let it be changed (developer guide, "Important
-// notes for REST APIs"): a body over 10 MB gets AWS's own answer. A function that
-// fails is an INTEGRATION_FAILURE too, which therefore keeps its status.
+// notes for REST APIs"): a body over 10 MB gets AWS's own answer.
+//
+// INTEGRATION_FAILURE is whatever kept a call from coming through, and most of it
+// passes: Lambda answers 429 where no environment is free, and refuses the first
+// calls of a function that nobody has called for weeks (Lambda developer guide,
+// "Lambda function states"). API Gateway's own status for it would be a 500.
 var gatewayErrors = map[string]answer{
 	"DEFAULT_4XX":                  {0, "BadRequest", "The request was refused.", 0},
 	"DEFAULT_5XX":                  {0, "InternalError", "The API failed to handle the request.", 0},
 	"API_CONFIGURATION_ERROR":      {500, "UpstreamError", "The model's endpoint could not be called.", 0},
 	"BAD_REQUEST_BODY":             {400, "InvalidBody", "The request body does not match the request schema.", 0},
 	"BAD_REQUEST_PARAMETERS":       {400, "InvalidParameters", "The request's parameters do not match the API's.", 0},
-	"INTEGRATION_FAILURE":          {0, "UpstreamError", "What answers this route failed. Try again later.", 0},
+	"INTEGRATION_FAILURE":          {503, "UpstreamError", "What answers this route failed. Try again after the time in Retry-After.", retryAfterFailure},
 	"INTEGRATION_TIMEOUT":          {504, "UpstreamTimeout", "The model did not answer in time.", 0},
 	"INVALID_API_KEY":              {403, "InvalidApiKey", "The x-api-key header is missing or holds no valid key.", 0},
 	"MISSING_AUTHENTICATION_TOKEN": {403, "NoSuchRoute", "The API has no such method and path.", 0},

@@ -2,63 +2,49 @@ package queue
 
 import "scaletozero/components/iampolicy"
 
-// trust has no condition on aws:SourceAccount. A function takes roles of its own
-// account only (IAM user guide, "Grant a user permissions to pass a role to an
-// AWS service"), so nobody else's can borrow this one; and the Lambda developer
-// guide says of that key in general that a trust policy may have it, but not that
-// Lambda sends it. A condition on a key that is not sent would refuse every call.
-func trust() iampolicy.Document { return iampolicy.Trust("lambda.amazonaws.com", nil) }
-
-// submitPolicy: a job's row first, then its message.
-func submitPolicy(args *Args) iampolicy.Document {
-	return iampolicy.New(append(basics(args, SubmitFunction(args.Name)),
+// submitStatements: a job's row first, then its message.
+func submitStatements(args *Args) []iampolicy.Statement {
+	return []iampolicy.Statement{
 		iampolicy.Allow("Jobs", []string{"dynamodb:GetItem", "dynamodb:PutItem"}, []string{args.Scope.Table(args.Name)}),
 		iampolicy.Allow("Send", []string{"sqs:SendMessage"}, []string{args.Scope.Queue(args.Name)}),
-	)...)
+	}
 }
 
-// workerPolicy: the event source mapping receives and deletes with the worker's
+// workerStatements: the event source mapping receives and deletes with the worker's
 // role, too (Lambda developer guide, "Creating and configuring an Amazon SQS
 // event source mapping", execution role permissions).
-func workerPolicy(args *Args) iampolicy.Document {
-	component := args.Scope.InferenceComponent(args.InferenceComponentName)
+func workerStatements(args *Args) []iampolicy.Statement {
 	table := args.Scope.Table(args.Name)
-	statements := append(basics(args, workerFunction(args.Name)),
+	statements := []iampolicy.Statement{
 		iampolicy.Allow("Jobs", []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}, []string{table}),
 		iampolicy.Allow("Receive", []string{
 			"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
 		}, []string{args.Scope.Queue(args.Name)}),
-		iampolicy.Allow("GiveUp", []string{"sqs:SendMessage"}, []string{args.Scope.Queue(deadLetterName(args))}),
-		// A call that names a component is authorised against both.
-		iampolicy.Allow("Invoke", []string{"sagemaker:InvokeEndpoint"}, []string{
-			args.Scope.Endpoint(args.EndpointName), component,
-		}),
-	)
+		iampolicy.Allow("GiveUp", []string{"sqs:SendMessage"}, []string{args.Scope.Queue(DeadLetterQueue(args.Name))}),
+		invokeStatement(args),
+	}
 	if args.DirectWake {
 		// The row says who asked last, so that each wake is asked for once.
 		statements = append(statements,
 			iampolicy.Allow("AskOnce", []string{"dynamodb:PutItem"}, []string{table}),
 			iampolicy.Allow("Wake", []string{
 				"sagemaker:DescribeInferenceComponent", "sagemaker:UpdateInferenceComponentRuntimeConfig",
-			}, []string{component}))
-	}
-	return iampolicy.New(statements...)
-}
-
-// basics are what every function needs. The log group is there already, so none
-// may create one.
-func basics(args *Args, function string) []iampolicy.Statement {
-	statements := []iampolicy.Statement{
-		iampolicy.Allow("Logs", []string{"logs:CreateLogStream", "logs:PutLogEvents"},
-			[]string{args.Scope.LogGroup(logGroup(function)) + ":*"}),
-		// X-Ray's actions take no resource (service authorization reference,
-		// "Actions, resources, and condition keys for AWS X-Ray").
-		iampolicy.Allow("Traces", []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, []string{"*"}),
-	}
-	if args.KMSKeyArn != "" {
-		statements = append(statements, keyStatement(args.KMSKeyArn))
+			}, []string{args.Scope.InferenceComponent(args.InferenceComponentName)}))
 	}
 	return statements
+}
+
+// invokeStatement is for the model. A call of an alias is authorised against the
+// alias alone (Lambda developer guide, "Using Lambda aliases in event sources and
+// permissions policies"), and one that names a component against it and its
+// endpoint.
+func invokeStatement(args *Args) iampolicy.Statement {
+	if args.FunctionAliasArn != "" {
+		return iampolicy.Allow("Invoke", []string{"lambda:InvokeFunction"}, []string{args.FunctionAliasArn})
+	}
+	return iampolicy.Allow("Invoke", []string{"sagemaker:InvokeEndpoint"}, []string{
+		args.Scope.Endpoint(args.EndpointName), args.Scope.InferenceComponent(args.InferenceComponentName),
+	})
 }
 
 // keyStatement is what SQS and DynamoDB do with the key in a role's name: both

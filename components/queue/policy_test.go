@@ -19,6 +19,7 @@ const (
 	endpoint  = "arn:aws:sagemaker" + inAccount + "endpoint/songs-endpoint-dev"
 	component = "arn:aws:sagemaker" + inAccount + "inference-component/songs-dev"
 	logs      = "arn:aws:logs" + inAccount + "log-group:/aws/lambda/songs-jobs-"
+	aliasArn  = "arn:aws:lambda" + inAccount + "function:songs-dev:live"
 	ownKey    = "arn:aws:kms" + inAccount + "key/1234abcd-12ab-34cd-56ef-1234567890ab"
 )
 
@@ -52,6 +53,18 @@ func TestRolesNameExactlyWhatTheyTouch(t *testing.T) {
 			graph := run(t, args(), options...)
 			assert.Equal(t, submit, rulesOf(t, graph, "jobs-submit"))
 			assert.Equal(t, worker, rulesOf(t, graph, "jobs-worker"))
+		})
+	}
+}
+
+// A model in a function is asked through its alias, and nothing wakes it.
+func TestWorkerOfAFunctionNamesTheAliasOnly(t *testing.T) {
+	for name, options := range map[string][]recorder.Option{"update": nil, "preview": {recorder.Preview}} {
+		t.Run(name, func(t *testing.T) {
+			rules := rulesOf(t, run(t, functionArgs(), options...), "jobs-worker")
+			assert.Equal(t, rule{[]string{"lambda:InvokeFunction"}, []string{aliasArn}}, rules["Invoke"])
+			assert.NotContains(t, rules, "Wake")
+			assert.NotContains(t, rules, "AskOnce")
 		})
 	}
 }

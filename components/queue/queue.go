@@ -46,7 +46,7 @@ const sqsKey = "alias/aws/sqs"
 type Queue struct {
 	pulumi.ResourceState
 
-	// Ready is what to depend on for the functions to be there; see roles.Roles.
+	// Ready is what to depend on for the functions to be callable; see roles.Roles.
 	Ready []pulumi.Resource
 	// QueueURL and DeadLetterQueueURL are what SQS's API knows the queues by.
 	QueueURL           pulumi.StringOutput
@@ -56,7 +56,7 @@ type Queue struct {
 }
 
 // New creates the queue, its table and its functions. Nothing in it depends on
-// the endpoint, so it is created while the endpoint still comes up.
+// the model, so it is created while an endpoint still comes up.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Queue, error) {
 	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("queue %q: %w", name, err)
@@ -75,7 +75,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	if queue.Ready, err = newFunctions(ctx, name, args, made, table, parent); err != nil {
+	if queue.Ready, err = newFunctions(ctx, name, args, made, table, queue); err != nil {
 		return nil, err
 	}
 
@@ -99,18 +99,20 @@ type queues struct {
 // deadLetterSuffix follows the queue's names, logical and physical.
 const deadLetterSuffix = "-dead-letter"
 
-func deadLetterName(args *Args) string { return args.Name + deadLetterSuffix }
+// DeadLetterQueue is the physical name of the queue for what was given up, of the
+// queue with the physical name.
+func DeadLetterQueue(name string) string { return name + deadLetterSuffix }
 
 // newQueues names the queues in their policies by ARNs that are known before
 // they exist, for a preview to show; the order is therefore said where no output
 // carries it.
 func newQueues(ctx *pulumi.Context, name string, args *Args, parent pulumi.ResourceOption) (*queues, error) {
 	deadLetter, err := newQueue(ctx, name+deadLetterSuffix, &sqs.QueueArgs{
-		Name:                    pulumi.String(deadLetterName(args)),
+		Name:                    pulumi.String(DeadLetterQueue(args.Name)),
 		KmsMasterKeyId:          pulumi.String(cmp.Or(args.KMSKeyArn, sqsKey)),
 		MaxMessageSize:          pulumi.Int(maxMessageSize),
 		MessageRetentionSeconds: pulumi.Int(deadLetterRetention),
-	}, args.Scope.Queue(deadLetterName(args)), parent)
+	}, args.Scope.Queue(DeadLetterQueue(args.Name)), parent)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +123,7 @@ func newQueues(ctx *pulumi.Context, name string, args *Args, parent pulumi.Resou
 		MessageRetentionSeconds:  pulumi.Int(max(minRetention, args.JobTTLHours*secondsPerHour)),
 		VisibilityTimeoutSeconds: pulumi.Int(visibilityFactor * args.workerTimeout()),
 		RedrivePolicy: marshal(map[string]any{
-			"deadLetterTargetArn": args.Scope.Queue(deadLetterName(args)),
+			"deadLetterTargetArn": args.Scope.Queue(DeadLetterQueue(args.Name)),
 			"maxReceiveCount":     maxReceiveCount,
 		}),
 		// SQS refuses a dead-letter queue that does not exist.

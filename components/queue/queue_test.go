@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaletozero/components/arn"
+	"scaletozero/components/function"
 	"scaletozero/components/gateway"
 	"scaletozero/components/iampolicy"
 	"scaletozero/components/queue"
@@ -29,6 +30,7 @@ const (
 	roleRules     = "aws:iam/rolePolicy:RolePolicy"
 	groupToken    = "aws:cloudwatch/logGroup:LogGroup"
 	functionToken = "aws:lambda/function:Function"
+	aliasToken    = "aws:lambda/alias:Alias"
 	mappingToken  = "aws:lambda/eventSourceMapping:EventSourceMapping"
 )
 
@@ -52,6 +54,14 @@ func args() *queue.Args {
 		AllowOrigin:            "https://app.example.com",
 		LogRetentionDays:       30,
 	}
+}
+
+// functionArgs are those of a queue in front of a function.
+func functionArgs() *queue.Args {
+	a := args()
+	a.EndpointName, a.InferenceComponentName, a.DirectWake = "", "", false
+	a.FunctionAliasArn = a.Scope.FunctionAlias("songs-dev", "live")
+	return a
 }
 
 func run(t *testing.T, args *queue.Args, options ...recorder.Option) *recorder.Graph {
@@ -181,56 +191,6 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func TestFunctions(t *testing.T) {
-	a := args()
-	a.DirectWake, a.WorkerTimeoutSeconds, a.Architecture = false, 120, "x86_64"
-	graph := run(t, a)
-	for name, want := range map[string]struct {
-		timeout     float64
-		environment map[string]any
-	}{
-		"submit": {10, map[string]any{
-			"JOBS_TABLE": "songs-jobs", "JOBS_QUEUE_URL": "https://sqs.example.com/jobs",
-			"JOB_TTL_SECONDS": "86400", "ALLOW_ORIGIN": "https://app.example.com",
-		}},
-		"worker": {120, map[string]any{
-			"JOBS_TABLE": "songs-jobs", "JOBS_QUEUE_URL": "https://sqs.example.com/jobs",
-			"DEAD_LETTER_QUEUE_URL": "https://sqs.example.com/jobs-dead-letter",
-			"ENDPOINT_NAME":         "songs-endpoint-dev", "INFERENCE_COMPONENT_NAME": "songs-dev",
-			"MAX_TRIES": "3", "DIRECT_WAKE": "false",
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			function := named(t, graph, functionToken, "jobs-"+name)
-			inputs := function.Inputs
-			assert.Equal(t, "songs-jobs-"+name, inputs["name"].StringValue())
-			assert.Equal(t, "provided.al2023", inputs["runtime"].StringValue())
-			assert.Equal(t, "bootstrap", inputs["handler"].StringValue())
-			assert.Equal(t, "x86_64", inputs["architectures"].ArrayValue()[0].StringValue())
-			assert.Equal(t, "Active", inputs["tracingConfig"].ObjectValue()["mode"].StringValue())
-			assert.Equal(t, want.timeout, inputs["timeout"].NumberValue())
-			assert.Equal(t, want.environment, inputs["environment"].ObjectValue()["variables"].ObjectValue().Mappable())
-
-			waits := strings.Join(function.DependsOn, " ")
-			assert.Contains(t, waits, groupToken+"::jobs-"+name, "Lambda makes a group of its own otherwise, to be kept for ever")
-			assert.Contains(t, waits, roleRules+"::jobs-"+name)
-			group := named(t, graph, groupToken, "jobs-"+name).Inputs
-			assert.Equal(t, "/aws/lambda/songs-jobs-"+name, group["name"].StringValue())
-			assert.Equal(t, 30.0, group["retentionInDays"].NumberValue())
-		})
-	}
-	assert.Equal(t, 720.0, named(t, graph, queueToken, "jobs").Inputs["visibilityTimeoutSeconds"].NumberValue())
-}
-
-func TestEventSourceMapping(t *testing.T) {
-	mapping := run(t, args()).Only(t, mappingToken).Inputs
-	assert.Equal(t, "arn:aws:mock:::jobs", mapping["eventSourceArn"].StringValue())
-	assert.Equal(t, "arn:aws:mock:::jobs-worker", mapping["functionName"].StringValue())
-	assert.Equal(t, 5.0, mapping["batchSize"].NumberValue())
-	assert.Equal(t, 4.0, mapping["scalingConfig"].ObjectValue()["maximumConcurrency"].NumberValue())
-	assert.Equal(t, []any{"ReportBatchItemFailures"}, mapping["functionResponseTypes"].Mappable())
-}
-
 func TestOutputs(t *testing.T) {
 	var urls [3]string
 	_, err := recorder.Run("dev", func(ctx *pulumi.Context) error {
@@ -256,6 +216,11 @@ func TestQueueRefusesBadArgs(t *testing.T) {
 		f(a)
 		return a
 	}
+	changeFunction := func(f func(*queue.Args)) *queue.Args {
+		a := functionArgs()
+		f(a)
+		return a
+	}
 	for name, test := range map[string]struct {
 		args *queue.Args
 		want []string
@@ -275,7 +240,22 @@ func TestQueueRefusesBadArgs(t *testing.T) {
 		"too long kept": {change(func(a *queue.Args) { a.JobTTLHours = 337 }), []string{"from 1 to 336"}},
 		"two origins":   {change(func(a *queue.Args) { a.AllowOrigin = "https://a.example,https://b.example" }), []string{"AllowOrigin"}},
 		"retention":     {change(func(a *queue.Args) { a.LogRetentionDays = 2 }), []string{"LogRetentionDays"}},
-		"key's alias":   {change(func(a *queue.Args) { a.KMSKeyArn = "alias/jobs" }), []string{"KMSKeyArn"}},
+		"half a model":  {change(func(a *queue.Args) { a.EndpointName = "" }), []string{"EndpointName is empty, and so is FunctionAliasArn"}},
+		"two models": {change(func(a *queue.Args) { a.FunctionAliasArn = aliasArn }), []string{
+			`EndpointName is "songs-endpoint-dev" and InferenceComponentName is "songs-dev" beside FunctionAliasArn`, "DirectWake is set beside FunctionAliasArn",
+		}},
+		"no alias": {changeFunction(func(a *queue.Args) { a.FunctionAliasArn = a.Scope.Function("songs-dev") }), []string{
+			`FunctionAliasArn is "arn:aws:lambda:ap-northeast-1:123456789012:function:songs-dev"`,
+		}},
+		"direct wake of a function": {changeFunction(func(a *queue.Args) { a.DirectWake = true }), []string{"DirectWake"}},
+		"slow function": {changeFunction(func(a *queue.Args) { a.FunctionTimeoutSeconds = 71 }), []string{
+			"WorkerTimeoutSeconds is 90; for a function that may take 71 seconds it must be at least 91",
+		}},
+		"worker in a hurry": {changeFunction(func(a *queue.Args) { a.FunctionTimeoutSeconds, a.WorkerTimeoutSeconds = 60, 79 }), []string{"at least 80"}},
+		"function that outlasts any worker": {changeFunction(func(a *queue.Args) { a.FunctionTimeoutSeconds, a.WorkerTimeoutSeconds = 881, 900 }), []string{
+			"FunctionTimeoutSeconds is 881; it must be from 1 to 880",
+		}},
+		"key's alias": {change(func(a *queue.Args) { a.KMSKeyArn = "alias/jobs" }), []string{"KMSKeyArn"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph, err := recorder.Run("dev", func(ctx *pulumi.Context) error {
@@ -294,7 +274,7 @@ func TestQueueRefusesBadArgs(t *testing.T) {
 
 func TestQueueNamesWhatFailed(t *testing.T) {
 	for _, token := range []string{
-		queueToken, policyToken, redriveToken, tableToken, roleToken, roleRules, groupToken, functionToken, mappingToken,
+		queueToken, policyToken, redriveToken, tableToken, roleToken, roleRules, groupToken, functionToken, aliasToken, mappingToken,
 	} {
 		t.Run(token, func(t *testing.T) {
 			_, err := recorder.Run("dev", func(ctx *pulumi.Context) error {
@@ -314,12 +294,12 @@ func TestRoutesAreAnAPI(t *testing.T) {
 		Scope: scope, APIName: "songs", StageName: "dev", AllowOrigin: "*", CredentialsArn: scope.Role("songs"),
 		APIKeys:   []gateway.APIKey{{Name: "a", Enabled: true}},
 		RateLimit: 10, BurstLimit: 20, MonthlyQuota: 100, LogRetentionDays: 7,
-		Routes: queue.Routes(scope.Function(queue.SubmitFunction("songs-jobs")), schema),
+		Routes: queue.Routes(scope.FunctionAlias(queue.SubmitFunction("songs-jobs"), function.AliasName), schema),
 	})
 	require.NoError(t, err)
 	written, err := doc.MarshalJSON()
 	require.NoError(t, err)
-	assert.Contains(t, string(written), "arn:aws:lambda:ap-northeast-1:123456789012:function:songs-jobs-submit/invocations")
+	assert.Contains(t, string(written), "arn:aws:lambda:ap-northeast-1:123456789012:function:songs-jobs-submit:live/invocations")
 	read, err := openapi3.NewLoader().LoadFromData(written)
 	require.NoError(t, err)
 	require.NoError(t, read.Validate(context.Background()))

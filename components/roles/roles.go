@@ -1,7 +1,6 @@
-// Package roles holds the two IAM roles of an inference API: the one that
-// SageMaker runs the model with, and the one that API Gateway calls the
-// endpoint with, and a Lambda function where there is one. Both say exactly
-// which resources they may touch.
+// Package roles holds the IAM roles of an inference API: the one that API
+// Gateway calls what answers with and, where that is an endpoint, the one that
+// SageMaker runs the model with. They say exactly which resources they may touch.
 package roles
 
 import (
@@ -23,20 +22,27 @@ const Type = "scaletozero:roles:Roles"
 type Args struct {
 	// Scope is the account and region that the roles are for.
 	Scope arn.Scope
-	// ExecutionRoleName is the physical name of SageMaker's role: 1 to 64 of
+	// GatewayRoleName is the physical name of API Gateway's role: 1 to 64 of
 	// letters, digits and +=,.@_-, as IAM has it.
-	ExecutionRoleName string
-	// GatewayRoleName is the physical name of API Gateway's role.
 	GatewayRoleName string
+	// Endpoint is what API Gateway may invoke, and what SageMaker gets a role
+	// for; nil where there is none.
+	Endpoint *Endpoint
+	// FunctionArns are the Lambda functions, or aliases of them, that API Gateway
+	// may invoke. There is something to invoke: an endpoint, a function, or both.
+	FunctionArns []string
+}
+
+// Endpoint is a SageMaker endpoint with one inference component.
+type Endpoint struct {
+	// ExecutionRoleName is the physical name of SageMaker's role.
+	ExecutionRoleName string
 	// RepositoryArn is the one ECR repository that the model image is pulled
 	// from. It may be in another account.
 	RepositoryArn string
-	// EndpointName and InferenceComponentName are what API Gateway may invoke.
+	// EndpointName and InferenceComponentName are physical names.
 	EndpointName           string
 	InferenceComponentName string
-	// FunctionArn is the one Lambda function that API Gateway may invoke
-	// besides; empty for none.
-	FunctionArn string
 	// VPC is set when the model's containers get network interfaces in a VPC.
 	VPC bool
 	// KMSKeyArn is the key of the endpoint's storage volume; empty for none.
@@ -52,7 +58,8 @@ type Roles struct {
 	// component is not the same: the SDK counts a child only once it is being
 	// registered, in the background.
 	Ready []pulumi.Resource
-	// ExecutionRoleArn is known once the role exists.
+	// ExecutionRoleArn is known once the role exists; the zero value, which is of
+	// no use, where there is no endpoint.
 	ExecutionRoleArn pulumi.StringOutput
 	// GatewayRoleArn is known once the role exists. Whoever needs it at
 	// preview writes it with arn.Scope.Role, since the name is fixed.
@@ -65,31 +72,40 @@ func (a *Args) validate() error {
 	if a == nil {
 		return errors.New("args are required")
 	}
-	var problems []error
-	for _, field := range []struct{ name, value string }{
-		{"ExecutionRoleName", a.ExecutionRoleName},
-		{"GatewayRoleName", a.GatewayRoleName},
-	} {
-		if !roleName.MatchString(field.value) {
-			problems = append(problems, fmt.Errorf("%s is %q; an IAM role's name has 1 to 64 letters, digits and +=,.@_-", field.name, field.value))
-		}
-	}
-	for _, field := range []struct{ name, value string }{
+	type field struct{ name, value string }
+	names := []field{{"GatewayRoleName", a.GatewayRoleName}}
+	needed := []field{
 		{"Scope.Partition", a.Scope.Partition},
 		{"Scope.Region", a.Scope.Region},
 		{"Scope.AccountID", a.Scope.AccountID},
-		{"RepositoryArn", a.RepositoryArn},
-		{"EndpointName", a.EndpointName},
-		{"InferenceComponentName", a.InferenceComponentName},
-	} {
-		if field.value == "" {
-			problems = append(problems, fmt.Errorf("%s is empty; without it the role could not name what it may touch", field.name))
+	}
+	for i, function := range a.FunctionArns {
+		needed = append(needed, field{fmt.Sprintf("FunctionArns[%d]", i), function})
+	}
+	var problems []error
+	if e := a.Endpoint; e != nil {
+		names = append(names, field{"Endpoint.ExecutionRoleName", e.ExecutionRoleName})
+		needed = append(needed,
+			field{"Endpoint.RepositoryArn", e.RepositoryArn},
+			field{"Endpoint.EndpointName", e.EndpointName},
+			field{"Endpoint.InferenceComponentName", e.InferenceComponentName})
+	} else if len(a.FunctionArns) == 0 {
+		problems = append(problems, errors.New("Endpoint and FunctionArns are empty; give what API Gateway may invoke"))
+	}
+	for _, name := range names {
+		if !roleName.MatchString(name.value) {
+			problems = append(problems, fmt.Errorf("%s is %q; an IAM role's name has 1 to 64 letters, digits and +=,.@_-", name.name, name.value))
+		}
+	}
+	for _, value := range needed {
+		if value.value == "" {
+			problems = append(problems, fmt.Errorf("%s is empty; without it the role could not name what it may touch", value.name))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// New creates both roles with one inline policy each.
+// New creates the roles with one inline policy each.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Roles, error) {
 	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("roles %q: %w", name, err)
@@ -98,23 +114,25 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource(Type, name, roles, opts...); err != nil {
 		return nil, fmt.Errorf("roles %q: %w", name, err)
 	}
-	execution, executionMay, err := newRole(ctx, name+"-execution", roles, args.ExecutionRoleName,
-		executionTrust(args.Scope), executionPolicy(args))
+	outputs := pulumi.Map{}
+	if args.Endpoint != nil {
+		execution, may, err := newRole(ctx, name+"-execution", roles, args.Endpoint.ExecutionRoleName,
+			executionTrust(args.Scope), executionPolicy(args.Scope, args.Endpoint))
+		if err != nil {
+			return nil, err
+		}
+		roles.ExecutionRoleArn = execution.Arn
+		roles.Ready = append(roles.Ready, may)
+		outputs["executionRoleArn"] = roles.ExecutionRoleArn
+	}
+	gateway, may, err := newRole(ctx, name+"-gateway", roles, args.GatewayRoleName, gatewayTrust(), gatewayPolicy(args))
 	if err != nil {
 		return nil, err
 	}
-	gateway, gatewayMay, err := newRole(ctx, name+"-gateway", roles, args.GatewayRoleName,
-		gatewayTrust(), gatewayPolicy(args))
-	if err != nil {
-		return nil, err
-	}
-	roles.ExecutionRoleArn, roles.GatewayRoleArn = execution.Arn, gateway.Arn
-	roles.Ready = []pulumi.Resource{executionMay, gatewayMay}
-	err = ctx.RegisterResourceOutputs(roles, pulumi.Map{
-		"executionRoleArn": roles.ExecutionRoleArn,
-		"gatewayRoleArn":   roles.GatewayRoleArn,
-	})
-	if err != nil {
+	roles.GatewayRoleArn = gateway.Arn
+	roles.Ready = append(roles.Ready, may)
+	outputs["gatewayRoleArn"] = roles.GatewayRoleArn
+	if err := ctx.RegisterResourceOutputs(roles, outputs); err != nil {
 		return nil, fmt.Errorf("roles %q: %w", name, err)
 	}
 	return roles, nil
@@ -157,16 +175,16 @@ func gatewayTrust() iampolicy.Document {
 // executionPolicy is what a container that carries its model needs, and no
 // more: SageMaker developer guide, "SageMaker AI roles", CreateModel API. There
 // is no S3 in it, because the model is in the image.
-func executionPolicy(args *Args) iampolicy.Document {
+func executionPolicy(scope arn.Scope, endpoint *Endpoint) iampolicy.Document {
 	statements := []iampolicy.Statement{
 		// ECR hands out tokens for a registry, not for a repository.
 		iampolicy.Allow("Login", []string{"ecr:GetAuthorizationToken"}, []string{"*"}),
 		iampolicy.Allow("Pull", []string{
 			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
-		}, []string{args.RepositoryArn}),
+		}, []string{endpoint.RepositoryArn}),
 		iampolicy.Allow("Logs", []string{
 			"logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents",
-		}, logArns(args)),
+		}, logArns(scope, endpoint)),
 		{
 			// PutMetricData takes no resource; the condition keeps it to SageMaker's namespaces.
 			Sid: "Metrics", Effect: "Allow", Action: []string{"cloudwatch:PutMetricData"}, Resource: []string{"*"},
@@ -175,25 +193,25 @@ func executionPolicy(args *Args) iampolicy.Document {
 			}}},
 		},
 	}
-	if args.VPC {
+	if endpoint.VPC {
 		statements = append(statements, vpcStatement())
 	}
-	if args.KMSKeyArn != "" {
+	if endpoint.KMSKeyArn != "" {
 		statements = append(statements, iampolicy.Allow("Volume", []string{
 			"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey",
-		}, []string{args.KMSKeyArn}))
+		}, []string{endpoint.KMSKeyArn}))
 	}
 	return iampolicy.New(statements...)
 }
 
 // logArns names the endpoint's own log groups and, with ":*", their streams.
-func logArns(args *Args) []string {
+func logArns(scope arn.Scope, endpoint *Endpoint) []string {
 	var arns []string
 	for _, group := range []string{
-		"/aws/sagemaker/Endpoints/" + args.EndpointName,
-		"/aws/sagemaker/InferenceComponents/" + args.InferenceComponentName,
+		"/aws/sagemaker/Endpoints/" + endpoint.EndpointName,
+		"/aws/sagemaker/InferenceComponents/" + endpoint.InferenceComponentName,
 	} {
-		arns = append(arns, args.Scope.LogGroup(group), args.Scope.LogGroup(group)+":*")
+		arns = append(arns, scope.LogGroup(group), scope.LogGroup(group)+":*")
 	}
 	return arns
 }
@@ -213,12 +231,15 @@ func vpcStatement() iampolicy.Statement {
 // gatewayPolicy names the endpoint and the component: a call that names a
 // component in its header is authorised against both.
 func gatewayPolicy(args *Args) iampolicy.Document {
-	statements := []iampolicy.Statement{iampolicy.Allow("Invoke", []string{"sagemaker:InvokeEndpoint"}, []string{
-		args.Scope.Endpoint(args.EndpointName),
-		args.Scope.InferenceComponent(args.InferenceComponentName),
-	})}
-	if args.FunctionArn != "" {
-		statements = append(statements, iampolicy.Allow("Function", []string{"lambda:InvokeFunction"}, []string{args.FunctionArn}))
+	var statements []iampolicy.Statement
+	if e := args.Endpoint; e != nil {
+		statements = append(statements, iampolicy.Allow("Invoke", []string{"sagemaker:InvokeEndpoint"}, []string{
+			args.Scope.Endpoint(e.EndpointName),
+			args.Scope.InferenceComponent(e.InferenceComponentName),
+		}))
+	}
+	if len(args.FunctionArns) > 0 {
+		statements = append(statements, iampolicy.Allow("Function", []string{"lambda:InvokeFunction"}, args.FunctionArns))
 	}
 	return iampolicy.New(statements...)
 }

@@ -18,12 +18,14 @@ import (
 
 func args() *roles.Args {
 	return &roles.Args{
-		Scope:                  arn.Scope{Partition: "aws", Region: "ap-northeast-1", AccountID: recorder.Account},
-		ExecutionRoleName:      "songs-endpoint-dev-execution",
-		GatewayRoleName:        "songs-api-dev-gateway",
-		RepositoryArn:          "arn:aws:ecr:ap-northeast-1:999999999999:repository/songs",
-		EndpointName:           "songs-endpoint-dev",
-		InferenceComponentName: "songs-dev",
+		Scope:           arn.Scope{Partition: "aws", Region: "ap-northeast-1", AccountID: recorder.Account},
+		GatewayRoleName: "songs-api-dev-gateway",
+		Endpoint: &roles.Endpoint{
+			ExecutionRoleName:      "songs-endpoint-dev-execution",
+			RepositoryArn:          "arn:aws:ecr:ap-northeast-1:999999999999:repository/songs",
+			EndpointName:           "songs-endpoint-dev",
+			InferenceComponentName: "songs-dev",
+		},
 	}
 }
 
@@ -75,7 +77,7 @@ func TestRolesNameExactlyWhatTheyTouch(t *testing.T) {
 			}, gateway.Statement[0].Resource)
 
 			execution := statements(policyOf(t, graph, "songs-execution"))
-			assert.Equal(t, []string{args().RepositoryArn}, execution["Pull"].Resource)
+			assert.Equal(t, []string{args().Endpoint.RepositoryArn}, execution["Pull"].Resource)
 			assert.Equal(t, []string{
 				"arn:aws:logs:ap-northeast-1:123456789012:log-group:/aws/sagemaker/Endpoints/songs-endpoint-dev",
 				"arn:aws:logs:ap-northeast-1:123456789012:log-group:/aws/sagemaker/Endpoints/songs-endpoint-dev:*",
@@ -92,8 +94,8 @@ var unscoped = map[string]bool{"Login": true, "Metrics": true, "Network": true}
 
 func TestRolesHaveNoWildcardAndNoS3(t *testing.T) {
 	withAll := args()
-	withAll.VPC, withAll.KMSKeyArn = true, "arn:aws:kms:ap-northeast-1:123456789012:key/k"
-	withAll.FunctionArn = withAll.Scope.Function("songs-jobs-submit")
+	withAll.Endpoint.VPC, withAll.Endpoint.KMSKeyArn = true, "arn:aws:kms:ap-northeast-1:123456789012:key/k"
+	withAll.FunctionArns = []string{withAll.Scope.Function("songs-jobs-submit")}
 	for name, a := range map[string]*roles.Args{"plain": args(), "with VPC and KMS": withAll} {
 		t.Run(name, func(t *testing.T) {
 			graph := run(t, a)
@@ -116,20 +118,36 @@ func TestRolesAddNetworkAndKeyOnlyWhereUsed(t *testing.T) {
 	assert.NotContains(t, plain, "Volume")
 
 	a := args()
-	a.VPC, a.KMSKeyArn = true, "arn:aws:kms:ap-northeast-1:123456789012:key/k"
+	a.Endpoint.VPC, a.Endpoint.KMSKeyArn = true, "arn:aws:kms:ap-northeast-1:123456789012:key/k"
 	extended := statements(policyOf(t, run(t, a), "songs-execution"))
 	assert.Contains(t, extended["Network"].Action, "ec2:CreateNetworkInterface")
-	assert.Equal(t, []string{a.KMSKeyArn}, extended["Volume"].Resource)
+	assert.Equal(t, []string{a.Endpoint.KMSKeyArn}, extended["Volume"].Resource)
 }
 
-func TestGatewayInvokesOneFunctionOnlyWhereThereIsOne(t *testing.T) {
+func TestGatewayInvokesFunctionsOnlyWhereThereAreSome(t *testing.T) {
 	assert.NotContains(t, statements(policyOf(t, run(t, args()), "songs-gateway")), "Function")
 
 	a := args()
-	a.FunctionArn = a.Scope.Function("songs-jobs-submit")
+	a.FunctionArns = []string{a.Scope.FunctionAlias("songs", "live"), a.Scope.Function("songs-jobs-submit")}
 	function := statements(policyOf(t, run(t, a), "songs-gateway"))["Function"]
 	assert.Equal(t, []string{"lambda:InvokeFunction"}, function.Action)
-	assert.Equal(t, []string{"arn:aws:lambda:ap-northeast-1:123456789012:function:songs-jobs-submit"}, function.Resource)
+	assert.Equal(t, []string{
+		"arn:aws:lambda:ap-northeast-1:123456789012:function:songs:live",
+		"arn:aws:lambda:ap-northeast-1:123456789012:function:songs-jobs-submit",
+	}, function.Resource)
+}
+
+func TestNoEndpointNoExecutionRole(t *testing.T) {
+	a := args()
+	a.Endpoint, a.FunctionArns = nil, []string{a.Scope.Function("songs")}
+	for name, options := range map[string][]recorder.Option{"update": nil, "preview": {recorder.Preview}} {
+		t.Run(name, func(t *testing.T) {
+			graph := run(t, a, options...)
+			assert.Empty(t, graph.Orphans())
+			assert.Equal(t, "songs-gateway", graph.Only(t, "aws:iam/role:Role").Name)
+			assert.NotContains(t, statements(policyOf(t, graph, "songs-gateway")), "Invoke")
+		})
+	}
 }
 
 func TestRolesTrust(t *testing.T) {
@@ -178,7 +196,11 @@ func TestRolesRefuseBadArgs(t *testing.T) {
 		want []string
 	}{
 		"nil":   {nil, []string{"args are required"}},
-		"empty": {&roles.Args{}, []string{"ExecutionRoleName", "GatewayRoleName", "Scope.AccountID", "RepositoryArn", "EndpointName", "InferenceComponentName"}},
+		"empty": {&roles.Args{}, []string{"GatewayRoleName", "Scope.AccountID", "Endpoint and FunctionArns are empty"}},
+		"empty endpoint": {
+			&roles.Args{Endpoint: &roles.Endpoint{}, FunctionArns: []string{""}},
+			[]string{"ExecutionRoleName", "RepositoryArn", "EndpointName", "InferenceComponentName", "FunctionArns[0]"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph, err := recorder.Run("dev", func(ctx *pulumi.Context) error {

@@ -32,29 +32,45 @@ var burnRates = []burnRate{
 
 func (b burnRate) alarm(args *Args) string { return args.Name + "-burn-" + b.name }
 
-// windows are suffixes of names, and lengths.
-func (b burnRate) windows() []window { return []window{{"-long", b.long}, {"-short", b.short}} }
+// windows are those of the rate. The floor is in the long one alone: in the short
+// one it would keep quiet about three failures that are minutes apart.
+func (b burnRate) windows() []window {
+	return []window{{"-long", b.long, minFailures}, {"-short", b.short, 0}}
+}
+
+// minFailures is how many requests must have failed in the long window. Where
+// there are few requests, one that fails is a large share of them, and a caller
+// that tries once more makes it two; three are the least that two callers, or one
+// that goes on, make.
+const minFailures = 3
+
+// BurnRates are the rates above which the budget's alarms ring, the most urgent
+// first.
+func BurnRates() []float64 {
+	var rates []float64
+	for _, b := range burnRates {
+		rates = append(rates, b.rate)
+	}
+	return rates
+}
 
 type window struct {
+	// suffix of the alarm's name.
 	suffix string
 	length time.Duration
+	// floor is the number of failed requests below which nothing burns; 0 is none.
+	floor int
 }
 
-// latencies are the alarms about them.
-func latencies(o Objectives) []latency {
-	return []latency{{"p95", o.LatencyP95Ms}, {"p50", o.LatencyP50Ms}}
-}
-
-type latency struct {
-	percentile string
-	most       int
-}
-
-func (l latency) alarm(args *Args) string { return args.Name + "-latency-" + l.percentile }
-
-// notifying are the names of the alarms that tell the topic.
-func notifying(args *Args) []string {
+// AlarmNames are the physical names of the alarms that tell the topic, the most
+// urgent first, of objectives with the physical name. Whether cold starts count as
+// failed says whether one watches over them.
+func AlarmNames(name string, countColdStarts bool) []string {
+	args := &Args{Name: name, CountColdStarts: countColdStarts}
 	var names []string
+	if !countColdStarts {
+		names = append(names, notWakingAlarm(args))
+	}
 	for _, b := range burnRates {
 		names = append(names, b.alarm(args))
 	}
@@ -104,7 +120,7 @@ func newWindowAlarm(ctx *pulumi.Context, name string, args *Args, b burnRate, w 
 	alarm, err := cloudwatch.NewMetricAlarm(ctx, logical, &cloudwatch.MetricAlarmArgs{
 		Name:               pulumi.String(b.alarm(args) + w.suffix),
 		AlarmDescription:   pulumi.String(fmt.Sprintf("The burn rate of the error budget over %s. A part of %s.", words(w.length), b.alarm(args))),
-		MetricQueries:      queries(args, int(w.length.Seconds())),
+		MetricQueries:      burnQueries(args, w),
 		EvaluationPeriods:  pulumi.Int(1),
 		ComparisonOperator: pulumi.String("GreaterThanThreshold"),
 		Threshold:          pulumi.Float64(b.rate),
@@ -117,44 +133,65 @@ func newWindowAlarm(ctx *pulumi.Context, name string, args *Args, b burnRate, w 
 	return alarm, nil
 }
 
-// queries are the burn rate over a period in seconds: the share of valid requests
-// that failed, over the share that may. A request that found the model asleep is
-// not valid, unless cold starts count.
-func queries(args *Args, period int) cloudwatch.MetricAlarmMetricQueryArray {
-	metric := func(id, namespace, name, stat string, dimensions pulumi.StringMap) *cloudwatch.MetricAlarmMetricQueryArgs {
-		return &cloudwatch.MetricAlarmMetricQueryArgs{
-			Id: pulumi.String(id),
-			Metric: &cloudwatch.MetricAlarmMetricQueryMetricArgs{
-				Namespace: pulumi.String(namespace), MetricName: pulumi.String(name), Dimensions: dimensions,
-				Stat: pulumi.String(stat), Period: pulumi.Int(period),
-			},
-		}
+// burnQueries are the metrics of BurnExpression over a window, and the burn rate.
+func burnQueries(args *Args, w window) cloudwatch.MetricAlarmMetricQueryArray {
+	period := int(w.length.Seconds())
+	// Count is represented by its number of samples, the error metrics by their sums
+	// (API Gateway developer guide, "Amazon API Gateway dimensions and metrics").
+	all := cloudwatch.MetricAlarmMetricQueryArray{
+		metric("requests", gatewayNamespace, "Count", "SampleCount", route(args), period),
+		metric("refused", gatewayNamespace, "4XXError", "Sum", route(args), period),
 	}
-	burn := func(expression string) *cloudwatch.MetricAlarmMetricQueryArgs {
-		return &cloudwatch.MetricAlarmMetricQueryArgs{
-			Id: pulumi.String("burn"), Label: pulumi.String("Burn rate"), Expression: pulumi.String(expression), ReturnData: pulumi.Bool(true),
-		}
-	}
-	// Count is represented by its number of samples, 5XXError by its sum (API
-	// Gateway developer guide, "Amazon API Gateway dimensions and metrics").
-	requests := metric("requests", gatewayNamespace, "Count", "SampleCount", route(args))
 	if args.CountColdStarts {
-		return cloudwatch.MetricAlarmMetricQueryArray{
-			requests,
-			metric("errors", gatewayNamespace, "5XXError", "Sum", route(args)),
-			burn("errors / requests / " + budget(args.Objectives)),
-		}
+		all = append(all, metric("errors", gatewayNamespace, "5XXError", "Sum", route(args), period))
+	} else {
+		all = append(all,
+			metric("errors", namespace(args), FailedMetric, "Sum", nil, period),
+			metric("starting", namespace(args), StartingMetric, "Sum", nil, period))
 	}
-	return cloudwatch.MetricAlarmMetricQueryArray{
-		requests,
-		metric("errors", namespace(args), failedMetric, "Sum", nil),
-		metric("starting", namespace(args), startingMetric, "Sum", nil),
-		burn("IF(requests > FILL(starting, 0), FILL(errors, 0) / (requests - FILL(starting, 0)) / " + budget(args.Objectives) + ", 0)"),
+	rate := args.Objectives.BurnExpression(args.CountColdStarts)
+	if w.floor > 0 {
+		rate = fmt.Sprintf("IF(FILL(errors, 0) >= %d, %s, 0)", w.floor, rate)
+	}
+	return append(all, watched("burn", "Burn rate", rate))
+}
+
+// BurnExpression is the burn rate as metric math over metrics with the ids
+// requests (all of them), refused (with a 4xx), errors (those that failed) and,
+// unless cold starts count as failed, starting (those that found the model
+// asleep): the share of valid requests that failed, over the share that may. What
+// is refused is the caller's doing, and neither valid nor failed; if it were valid,
+// calls without a key could hide failures. A metric that has no datapoint counts
+// as 0, and no requests make no datapoint.
+func (o Objectives) BurnExpression(countColdStarts bool) string {
+	valid := "(requests - FILL(refused, 0) - FILL(starting, 0))"
+	if countColdStarts {
+		valid = "(requests - FILL(refused, 0))"
+	}
+	return fmt.Sprintf("IF(%s > 0, FILL(errors, 0) / %s / %s, 0)", valid, valid, o.Budget())
+}
+
+// metric is a part of metric math.
+func metric(id, namespace, name, stat string, dimensions pulumi.StringMap, period int) *cloudwatch.MetricAlarmMetricQueryArgs {
+	return &cloudwatch.MetricAlarmMetricQueryArgs{
+		Id: pulumi.String(id),
+		Metric: &cloudwatch.MetricAlarmMetricQueryMetricArgs{
+			Namespace: pulumi.String(namespace), MetricName: pulumi.String(name), Dimensions: dimensions,
+			Stat: pulumi.String(stat), Period: pulumi.Int(period),
+		},
 	}
 }
 
-// budget is the share of requests that may fail, as a number without an exponent.
-func budget(o Objectives) string {
+// watched is the expression that an alarm compares with its threshold.
+func watched(id, label, expression string) *cloudwatch.MetricAlarmMetricQueryArgs {
+	return &cloudwatch.MetricAlarmMetricQueryArgs{
+		Id: pulumi.String(id), Label: pulumi.String(label), Expression: pulumi.String(expression), ReturnData: pulumi.Bool(true),
+	}
+}
+
+// Budget is the share of requests that may fail, from 0 to 1, as metric math
+// takes it: a number without an exponent.
+func (o Objectives) Budget() string {
 	const precision = 1e9
 	share := math.Round((1-o.Availability/100)*precision) / precision
 	return strconv.FormatFloat(share, 'f', -1, 64)
@@ -169,40 +206,6 @@ func route(args *Args) pulumi.StringMap {
 		"ApiName": pulumi.String(args.APIName), "Stage": pulumi.String(args.StageName),
 		"Method": pulumi.String(args.Method), "Resource": pulumi.String(args.Path),
 	}
-}
-
-// How long answers must be slow before anybody is told.
-const (
-	latencyPeriod  = 300
-	latencyPeriods = 3
-)
-
-// newLatencyAlarms watch Latency, which is what callers wait for. It has API
-// Gateway's own time in it, which IntegrationLatency leaves out: an objective is
-// about what callers see.
-func newLatencyAlarms(ctx *pulumi.Context, name string, args *Args, topic *sns.Topic, parent pulumi.ResourceOption) error {
-	for _, l := range latencies(args.Objectives) {
-		logical := name + "-latency-" + l.percentile
-		_, err := cloudwatch.NewMetricAlarm(ctx, logical, &cloudwatch.MetricAlarmArgs{
-			Name:               pulumi.String(l.alarm(args)),
-			AlarmDescription:   pulumi.String(fmt.Sprintf("The %s of the latency of %s %s is above %d ms.", l.percentile, args.Method, args.Path, l.most)),
-			Namespace:          pulumi.String(gatewayNamespace),
-			MetricName:         pulumi.String("Latency"),
-			Dimensions:         route(args),
-			ExtendedStatistic:  pulumi.String(l.percentile),
-			Period:             pulumi.Int(latencyPeriod),
-			EvaluationPeriods:  pulumi.Int(latencyPeriods),
-			ComparisonOperator: pulumi.String("GreaterThanThreshold"),
-			Threshold:          pulumi.Float64(float64(l.most)),
-			TreatMissingData:   pulumi.String("notBreaching"),
-			AlarmActions:       pulumi.Array{topic.Arn},
-			OkActions:          pulumi.Array{topic.Arn},
-		}, parent)
-		if err != nil {
-			return fmt.Errorf("alarm %q: %w", logical, err)
-		}
-	}
-	return nil
 }
 
 // words is a window as people say it.

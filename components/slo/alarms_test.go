@@ -2,6 +2,7 @@ package slo_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,9 +83,7 @@ func TestTheShortWindowEndsTheAlarm(t *testing.T) {
 		t.Run(fmt.Sprintf("%s, quiet %t", test.alarm, test.quiet), func(t *testing.T) {
 			t.Parallel()
 			d := begin(t, run(t, args()))
-			for range 60 {
-				d.pass(traffic{failed: 1})
-			}
+			d.passes(60, traffic{failed: 1})
 			assert.True(t, d.rings(test.alarm))
 			over := d.until(test.alarm, false, traffic{none: test.quiet}, 24*time.Hour)
 			assert.Greater(t, over, test.short-2*time.Minute)
@@ -113,17 +112,15 @@ func TestColdStarts(t *testing.T) {
 		then traffic
 		want time.Duration
 	}{
-		"apart":                     {args(), asleep, never},
-		"most of them":              {args(), traffic{starting: 0.9}, never},
-		"with a failure among them": {args(), traffic{starting: 0.9, failed: 0.05}, time.Minute},
-		"counted":                   {changed(func(a *slo.Args) { a.CountColdStarts = true }), asleep, time.Minute},
+		"apart":                    {args(), asleep, never},
+		"most of them":             {args(), traffic{starting: 0.9}, never},
+		"with failures among them": {args(), traffic{requests: 100, starting: 0.9, failed: 0.05}, time.Minute},
+		"counted":                  {changed(func(a *slo.Args) { a.CountColdStarts = true }), asleep, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := begin(t, run(t, test.args))
-			for range 60 {
-				d.pass(traffic{none: true})
-			}
+			d.passes(60, traffic{none: true})
 			assert.Equal(t, test.want, d.until("-burn-fast", true, test.then, 3*time.Hour))
 			for _, alarm := range []string{"-burn-fast", "-burn-steady", "-burn-slow"} {
 				if test.want == never {
@@ -134,6 +131,100 @@ func TestColdStarts(t *testing.T) {
 	}
 }
 
+// The requests that found the model asleep are taken off: with them, these failures would be 2 % after 13 minutes only.
+func TestFailuresAmongColdStartsAreMeasuredByTheOthers(t *testing.T) {
+	d := begin(t, run(t, args()))
+	assert.Equal(t, 5*time.Minute, d.until("-burn-fast", true, traffic{requests: 100, starting: 0.9, failed: 0.02}, time.Hour))
+}
+
+// Callers without a key are refused as often as they like: they are not in the rate, and hide nothing.
+func TestRefusedCallsHideNoFailures(t *testing.T) {
+	for name, a := range map[string]*slo.Args{"apart": args(), "counted": changed(func(a *slo.Args) { a.CountColdStarts = true })} {
+		d := begin(t, run(t, a))
+		assert.Equal(t, time.Minute, d.until("-burn-fast", true, traffic{requests: 1000, refused: 0.99, failed: 0.01}, time.Hour), name)
+		assert.NotEqual(t, never, d.until("-burn-fast", false, traffic{refused: 1}, time.Hour), "%s: refused alone burns nothing", name)
+	}
+}
+
+// Where there are few requests, one or two that fail are a large share and tell nothing; all alarms that have rung by
+// an hour after the failures are named.
+func TestFewFailuresWakeNobody(t *testing.T) {
+	for failures, want := range map[int]string{1: "", 2: "", 3: "fast steady"} {
+		for name, a := range map[string]*slo.Args{"apart": args(), "counted": changed(func(a *slo.Args) { a.CountColdStarts = true })} {
+			t.Run(fmt.Sprintf("%d, cold starts %s", failures, name), func(t *testing.T) {
+				t.Parallel()
+				d := begin(t, run(t, a))
+				d.passes(7*60, traffic{requests: 1})
+				rang := ""
+				for i := range 60 {
+					d.pass(traffic{requests: 1, failed: map[bool]float64{true: 1}[i < failures]})
+					for _, burn := range []string{"fast", "steady", "slow"} {
+						if d.rings("-burn-"+burn) && !strings.Contains(rang, burn) {
+							assert.Equal(t, failures, i+1, "%s: with the last failure", burn)
+							rang += " " + burn
+						}
+					}
+				}
+				assert.Equal(t, want, strings.TrimSpace(rang))
+			})
+		}
+	}
+}
+
+// The floor is in the long window alone: at a request a minute, no five minutes have three failures here.
+func TestFewRequestsAnHourCanRing(t *testing.T) {
+	d := begin(t, run(t, args()))
+	d.passes(60, traffic{requests: 1})
+	for i := range 9 {
+		assert.False(t, d.rings("-burn-fast"), "after %d", i)
+		d.pass(traffic{requests: 1, failed: map[bool]float64{true: 1}[i%4 == 0]})
+	}
+	assert.True(t, d.rings("-burn-fast"), "with the third failure")
+}
+
+// A metric without a datapoint counts as 0.
+func TestMissingMetrics(t *testing.T) {
+	for name, test := range map[string]struct {
+		without string
+		want    time.Duration
+	}{
+		"no line of a cold start":       {"ModelStarting", time.Minute},
+		"no 4xx":                        {"4XXError", time.Minute},
+		"neither":                       {"ModelStarting 4XXError", time.Minute},
+		"no line of a failure":          {"ServerErrors", never},
+		"nothing at all out of the log": {"ServerErrors ModelStarting", never},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := begin(t, run(t, args()))
+			// So long that no datapoint of before is in a window.
+			d.passes(4*60, traffic{without: test.without})
+			assert.Equal(t, test.want, d.until("-burn-fast", true, traffic{failed: 1, without: test.without}, 2*time.Hour))
+		})
+	}
+}
+
+// A log that stops after failures ends their alarms, each after its own window.
+func TestALogThatStopsEndsTheAlarm(t *testing.T) {
+	for alarm, most := range map[string]time.Duration{"-burn-fast-short": 5 * time.Minute, "-burn-fast-long": time.Hour} {
+		d := begin(t, run(t, args()))
+		d.passes(60, traffic{failed: 1})
+		over := d.until(alarm, false, traffic{without: "ServerErrors ModelStarting"}, 24*time.Hour)
+		assert.Equal(t, most, over, alarm)
+	}
+}
+
+// The log comes later than API Gateway's metrics. Until it does, what found the model asleep is a request that went well.
+func TestALateLogMakesNoColdStartAFailure(t *testing.T) {
+	d := begin(t, run(t, args()))
+	d.passes(60, traffic{none: true})
+	assert.Equal(t, never, d.until("-burn-fast", true, traffic{without: "ServerErrors ModelStarting", starting: 1}, 10*time.Minute))
+	for range 100 {
+		d.store.Put("SLO/songs-slo", "ModelStarting", nil, 1)
+	}
+	assert.Equal(t, never, d.until("-burn-fast", true, traffic{starting: 1}, 10*time.Minute))
+}
+
 func TestFailuresCountWithColdStartsTooWhereThoseCount(t *testing.T) {
 	d := begin(t, run(t, changed(func(a *slo.Args) { a.CountColdStarts = true })))
 	assert.Equal(t, 9*time.Minute, d.until("-burn-fast", true, traffic{failed: 0.06, starting: 0.04}, time.Hour))
@@ -142,46 +233,7 @@ func TestFailuresCountWithColdStartsTooWhereThoseCount(t *testing.T) {
 func TestOtherBudgets(t *testing.T) {
 	// A tenth of the budget, so a tenth of the time.
 	d := begin(t, run(t, changed(func(a *slo.Args) { a.Objectives.Availability = 99.99 })))
-	assert.Equal(t, time.Minute, d.until("-burn-fast", true, traffic{failed: 0.1}, time.Hour))
+	assert.Equal(t, time.Minute, d.until("-burn-fast", true, traffic{requests: 100, failed: 0.1}, time.Hour))
 	d = begin(t, run(t, changed(func(a *slo.Args) { a.Objectives.Availability = slo.MinAvailability })))
 	assert.Equal(t, 44*time.Minute, d.until("-burn-fast", true, traffic{failed: 1}, time.Hour), "the lowest can still be missed")
-}
-
-// An alarm wants three periods of five minutes above, which slide by a minute: of the first, so many minutes must be
-// slow that the percentile is.
-func TestLatencyAlarms(t *testing.T) {
-	// share of 100 requests takes the longer time.
-	minute := func(share int, longer float64) traffic {
-		var all []float64
-		for i := range 100 {
-			all = append(all, map[bool]float64{true: longer, false: 20}[i < share])
-		}
-		return traffic{milliseconds: all}
-	}
-	for name, test := range map[string]struct {
-		minute   traffic
-		p95, p50 time.Duration
-	}{
-		"within":           {minute(100, 60), never, never},
-		"a few slow ones":  {minute(5, 5000), never, never},
-		"more slow ones":   {minute(6, 81), 15 * time.Minute, never},
-		"as slow as may":   {minute(6, 80), never, never},
-		"half of them":     {minute(50, 79), never, never},
-		"more than half":   {minute(51, 61), never, 15 * time.Minute},
-		"all of them slow": {minute(100, 81), 11 * time.Minute, 13 * time.Minute},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for alarm, want := range map[string]time.Duration{"-latency-p95": test.p95, "-latency-p50": test.p50} {
-				d := begin(t, run(t, args()))
-				for range 30 {
-					d.pass(minute(0, 0))
-				}
-				assert.Equal(t, want, d.until(alarm, true, test.minute, 30*time.Minute), alarm)
-				if want != never {
-					assert.NotEqual(t, never, d.until(alarm, false, minute(0, 0), 15*time.Minute), "%s ends", alarm)
-				}
-			}
-		})
-	}
 }

@@ -13,10 +13,10 @@ import (
 	"scaletozero/components/gateway"
 )
 
-// Bounds of the arguments. Below MinAvailability the fastest burn rate could not
-// be reached even with every request failing; above MaxAvailability not even a
-// million requests have a budget that is worth an alarm. API Gateway gives up
-// after MaxLatencyMs.
+// Bounds of the arguments. At MinAvailability every request must fail for three
+// quarters of an hour until the fastest burn rate is reached, and below 93.06
+// percent it never would be; above MaxAvailability not even a million requests have
+// a budget that is worth an alarm. API Gateway gives up after MaxLatencyMs.
 const (
 	MaxNameLength   = 200
 	MinAvailability = 95
@@ -29,8 +29,9 @@ const (
 type Objectives struct {
 	// WindowDays is the time that the error budget is for, 1 to MaxWindowDays.
 	WindowDays int
-	// Availability is the share of requests in percent that must not fail with a
-	// 5xx, from MinAvailability to MaxAvailability. The rest is the error budget.
+	// Availability is the share of valid requests in percent that must not fail with
+	// a 5xx, from MinAvailability to MaxAvailability. The rest is the error budget.
+	// What is refused with a 4xx is not valid.
 	Availability float64
 	// LatencyP95Ms and LatencyP50Ms are how long 95 and 50 percent of the requests
 	// may take at most, in milliseconds up to MaxLatencyMs, as callers see it.
@@ -38,7 +39,8 @@ type Objectives struct {
 }
 
 // Defaults are 99.9 % over 28 days, four whole weeks; p95 within 80 ms and p50
-// within 60 ms.
+// within 60 ms. The latencies are an example, those of a small model behind an API
+// in its own region: set what your model takes.
 func Defaults() Objectives {
 	return Objectives{WindowDays: 28, Availability: 99.9, LatencyP95Ms: 80, LatencyP50Ms: 60}
 }
@@ -57,7 +59,8 @@ type Args struct {
 	Objectives                       Objectives
 
 	// CountColdStarts counts requests that found the model asleep as failed. They
-	// are otherwise counted apart, in neither the failed nor the valid ones.
+	// are otherwise counted apart, in neither the failed nor the valid ones, and an
+	// alarm of their own rings where the model does not wake.
 	CountColdStarts bool
 	// AccessLogGroup is the name of the log group with the stage's access log, in
 	// the gateway component's format.
@@ -99,7 +102,7 @@ func (a *Args) validate() error {
 	if !gateway.ValidPath(a.Path) || strings.ContainsAny(a.Path, `"*`) {
 		refuse("Path is %q; give that of a route, such as /infer", a.Path)
 	}
-	problems = append(problems, a.Objectives.validate()...)
+	problems = append(problems, a.Objectives.Problems()...)
 	if a.AccessLogGroup == nil && !a.CountColdStarts {
 		refuse("AccessLogGroup is missing; give the access log's group, in which cold starts are told apart, or set CountColdStarts")
 	}
@@ -109,7 +112,8 @@ func (a *Args) validate() error {
 	return errors.Join(problems...)
 }
 
-func (o Objectives) validate() (problems []error) {
+// Problems are what is wrong with the objectives, a sentence each.
+func (o Objectives) Problems() (problems []error) {
 	refuse := func(format string, values ...any) { problems = append(problems, fmt.Errorf(format, values...)) }
 	if o.WindowDays < 1 || o.WindowDays > MaxWindowDays {
 		refuse("WindowDays is %d; it must be from 1 to %d", o.WindowDays, MaxWindowDays)

@@ -1,6 +1,8 @@
 package slo_test
 
 import (
+	"cmp"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,21 +51,13 @@ func run(t *testing.T, args *slo.Args, options ...recorder.Option) *recorder.Gra
 	return graph
 }
 
-// day is a watch over the alarms that a program registers, minute by minute, with one request in each: what share of
-// it failed is what share of all requests does.
+// day is a watch over the alarms that a program registers, minute by minute.
 type day struct {
 	*testing.T
 	clock  *clock.Driven
 	store  *metrics.Store
 	scaler *scaling.Scaler
 }
-
-// nothing has no copies to scale.
-type nothing struct{}
-
-func (nothing) DesiredCopies(string) (int, bool)   { return 0, false }
-func (nothing) SetDesiredCopies(string, int) error { return nil }
-func (nothing) Updating(string) bool               { return false }
 
 // begin registers the alarms of the graph after half a day on which all went well.
 func begin(t *testing.T, graph *recorder.Graph) *day {
@@ -89,39 +83,52 @@ func beginAfter(t *testing.T, graph *recorder.Graph, before time.Duration) *day 
 	for range int(before.Minutes()) {
 		d.put(traffic{})
 	}
-	d.scaler = scaling.New(driven, d.store, nothing{})
+	d.scaler = scaling.New(driven, d.store, nil)
 	d.scaler.Register(registered)
-	for range 2 * 60 {
-		d.pass(traffic{})
-	}
+	d.passes(2*60, traffic{})
 	for _, alarm := range d.scaler.Alarms() {
 		require.Equal(t, scaling.OK, alarm.State, "%s: %s", alarm.Name, alarm.Reason)
 	}
 	return d
 }
 
-// traffic is what a minute is like: the shares of requests that failed and that found the model asleep.
+// traffic is what a minute is like.
 type traffic struct {
-	failed, starting float64
-	// milliseconds of each request; 10 if there are none.
+	// requests are perMinute if there are 0.
+	requests int
+	// The shares of them that failed, that found the model asleep, and that were refused with a 4xx.
+	failed, starting, refused float64
+	// milliseconds that the requests took, in turn; 10 if there are none.
 	milliseconds []float64
 	// none: not a single request came.
 	none bool
+	// without are names of metrics that have no datapoint.
+	without string
 }
+
+// perMinute is enough for the least share of failures that a test looks for, and few enough to be quick.
+const perMinute = 10
 
 // put writes what the gateway and the filters of its log report in a minute.
 func (d *day) put(minute traffic) {
 	if !minute.none {
-		dimensions := map[string]string{"ApiName": "songs", "Stage": "dev", "Method": "POST", "Resource": "/infer"}
-		d.store.Put("AWS/ApiGateway", "Count", dimensions, 1)
-		d.store.Put("AWS/ApiGateway", "5XXError", dimensions, minute.failed+minute.starting)
-		d.store.Put("SLO/"+name, "ServerErrors", nil, minute.failed)
-		d.store.Put("SLO/"+name, "ModelStarting", nil, minute.starting)
+		n := cmp.Or(minute.requests, perMinute)
+		put := func(namespace, metric string, dimensions map[string]string, value float64) {
+			if !strings.Contains(minute.without, metric) {
+				d.store.Put(namespace, metric, dimensions, value)
+			}
+		}
+		route := map[string]string{"ApiName": "songs", "Stage": "dev", "Method": "POST", "Resource": "/infer"}
+		put("AWS/ApiGateway", "4XXError", route, float64(n)*minute.refused)
+		put("AWS/ApiGateway", "5XXError", route, float64(n)*(minute.failed+minute.starting))
+		put("SLO/songs-slo", "ServerErrors", nil, float64(n)*minute.failed)
+		put("SLO/songs-slo", "ModelStarting", nil, float64(n)*minute.starting)
 		if len(minute.milliseconds) == 0 {
 			minute.milliseconds = []float64{10}
 		}
-		for _, latency := range minute.milliseconds {
-			d.store.Put("AWS/ApiGateway", "Latency", dimensions, latency)
+		for i := range n {
+			put("AWS/ApiGateway", "Count", route, 1)
+			put("AWS/ApiGateway", "Latency", route, minute.milliseconds[i%len(minute.milliseconds)])
 		}
 	}
 	d.clock.Move(d.clock.Now().Add(time.Minute))
@@ -131,6 +138,13 @@ func (d *day) put(minute traffic) {
 func (d *day) pass(minute traffic) {
 	d.put(minute)
 	d.scaler.Work()
+}
+
+// passes are several such minutes.
+func (d *day) passes(minutes int, minute traffic) {
+	for range minutes {
+		d.pass(minute)
+	}
 }
 
 func (d *day) rings(alarm string) bool {

@@ -6,12 +6,15 @@ import "scaletozero/components/iampolicy"
 const publisher = "cloudwatch.amazonaws.com"
 
 // fromAlarms confines CloudWatch to what it does for these alarms, so that it
-// cannot be made to do it for somebody else's (Amazon SNS developer guide,
-// "Enable compatibility between event sources from AWS services and encrypted
-// topics", which has both keys for alarms).
+// cannot be made to do it for somebody else's. For a topic, AWS shows
+// aws:SourceArn with alarms (AWS knowledge center, "Why didn't I receive an SNS
+// notification for my CloudWatch alarm trigger?"). For a key, AWS asks for both
+// condition keys, of all services that publish to encrypted topics but EventBridge
+// (Amazon SNS developer guide, "Enable compatibility between event sources from
+// AWS services and encrypted topics").
 func fromAlarms(args *Args) map[string]iampolicy.Condition {
 	var alarms []string
-	for _, name := range notifying(args) {
+	for _, name := range AlarmNames(args.Name, args.CountColdStarts) {
 		alarms = append(alarms, args.Scope.Alarm(name))
 	}
 	return map[string]iampolicy.Condition{
@@ -20,7 +23,8 @@ func fromAlarms(args *Args) map[string]iampolicy.Condition {
 	}
 }
 
-// topicPolicy lets the alarms publish, and everybody over TLS only. It names
+// topicPolicy lets the alarms publish, and no other service. Principals of the
+// account may where their own policies say so, and everybody over TLS only. It names
 // sns:Publish, since a topic's policy takes no sns:* (Amazon SNS developer guide,
 // "Enforce encryption of data in transit").
 func topicPolicy(args *Args) iampolicy.Document {

@@ -1,6 +1,6 @@
 // Package slo watches what the callers of a route are promised: alarms that ring
-// when the error budget burns too fast or answers are too slow, and a topic that
-// hears them.
+// when the error budget burns too fast, answers are too slow or the model does not
+// wake, and a topic that hears them.
 package slo
 
 import (
@@ -41,6 +41,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	if !args.CountColdStarts {
 		if err := newFilters(ctx, name, args, parent); err != nil {
+			return nil, err
+		}
+		if err := newNotWakingAlarm(ctx, name, args, topic, parent); err != nil {
 			return nil, err
 		}
 	}
@@ -104,11 +107,15 @@ func newTopic(ctx *pulumi.Context, name string, args *Args, parent pulumi.Resour
 // The metrics that are counted of the access log, in a namespace of their own:
 // without dimensions, which a default value excludes.
 const (
-	failedMetric   = "ServerErrors"
-	startingMetric = "ModelStarting"
+	FailedMetric   = "ServerErrors"
+	StartingMetric = "ModelStarting"
 )
 
-func namespace(args *Args) string { return "SLO/" + args.Name }
+func namespace(args *Args) string { return MetricNamespace(args.Name) }
+
+// MetricNamespace is where those metrics are, of objectives with the physical
+// name.
+func MetricNamespace(name string) string { return "SLO/" + name }
 
 // newFilters counts the requests that failed and, apart from them, those that
 // found the model asleep: API Gateway counts both as 5XXError. SageMaker answers
@@ -121,8 +128,8 @@ func namespace(args *Args) string { return "SLO/" + args.Name }
 func newFilters(ctx *pulumi.Context, name string, args *Args, parent pulumi.ResourceOption) error {
 	route := fmt.Sprintf(`$.httpMethod = "%s" && $.resourcePath = "%s"`, args.Method, args.Path)
 	for _, filter := range []struct{ suffix, metric, pattern string }{
-		{"-failed", failedMetric, route + ` && $.status = "5*" && ($.status != "503" || $.integrationStatus != "400")`},
-		{"-starting", startingMetric, route + ` && $.status = "503" && $.integrationStatus = "400"`},
+		{"-failed", FailedMetric, route + ` && $.status = "5*" && ($.status != "503" || $.integrationStatus != "400")`},
+		{"-starting", StartingMetric, route + ` && $.status = "503" && $.integrationStatus = "400"`},
 	} {
 		_, err := cloudwatch.NewLogMetricFilter(ctx, name+filter.suffix, &cloudwatch.LogMetricFilterArgs{
 			Name:         pulumi.String(args.Name + filter.suffix),

@@ -45,7 +45,10 @@ func TestAlarmsAreKnownAtPreview(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			graph := run(t, args(), options...)
 			alarms := named(graph, alarmToken)
-			assert.Len(t, alarms, 8)
+			assert.Len(t, alarms, 9)
+			for logical, alarm := range alarms {
+				assert.Equal(t, "notBreaching", alarm["treatMissingData"].StringValue(), logical)
+			}
 			for logical, period := range map[string]float64{
 				"songs-burn-fast-long": 3600, "songs-burn-fast-short": 300, "songs-burn-steady-long": 21600,
 				"songs-burn-steady-short": 1800, "songs-burn-slow-long": 259200, "songs-burn-slow-short": 21600,
@@ -65,11 +68,87 @@ func TestAlarmsAreKnownAtPreview(t *testing.T) {
 			assert.Equal(t, "POST /infer: the error budget of 28 days is burning more than 14.4 times as fast as it lasts; 2.1 % of it went in 1 h. Look at once.",
 				composites["songs-burn-fast"]["alarmDescription"].StringValue())
 			assert.Contains(t, composites["songs-burn-slow"]["alarmDescription"].StringValue(), "10.7 % of it went in 72 h.")
-			for logical, percentile := range map[string]string{"songs-latency-p95": "p95", "songs-latency-p50": "p50"} {
-				assert.Equal(t, percentile, alarms[logical]["extendedStatistic"].StringValue())
-				assert.Equal(t, map[string]any{"ApiName": "songs", "Stage": "dev", "Method": "POST", "Resource": "/infer"}, alarms[logical]["dimensions"].Mappable())
-			}
 		})
+	}
+}
+
+// The metrics that are watched, in words of their own: a slip in a name would make an alarm that never rings.
+func TestWhatTheAlarmsWatch(t *testing.T) {
+	const (
+		requests = "requests = SampleCount of AWS/ApiGateway Count, songs dev POST /infer"
+		refused  = "refused = Sum of AWS/ApiGateway 4XXError, songs dev POST /infer"
+		rate     = "IF((requests - FILL(refused, 0) - FILL(starting, 0)) > 0, FILL(errors, 0) / (requests - FILL(refused, 0) - FILL(starting, 0)) / 0.001, 0)"
+		strict   = "IF((requests - FILL(refused, 0)) > 0, FILL(errors, 0) / (requests - FILL(refused, 0)) / 0.001, 0)"
+		samples  = "requests = SampleCount of AWS/ApiGateway Latency, songs dev POST /infer"
+	)
+	apart := []string{requests, refused, "errors = Sum of SLO/songs-slo ServerErrors", "starting = Sum of SLO/songs-slo ModelStarting"}
+	counted := []string{requests, refused, "errors = Sum of AWS/ApiGateway 5XXError, songs dev POST /infer"}
+	for _, test := range []struct {
+		countColdStarts bool
+		alarm           string
+		want            []string
+	}{
+		{false, "songs-burn-fast-long", append(slices.Clone(apart), "watched: IF(FILL(errors, 0) >= 3, "+rate+", 0)")},
+		{false, "songs-burn-fast-short", append(slices.Clone(apart), "watched: "+rate)},
+		{false, "songs-burn-slow-long", append(slices.Clone(apart), "watched: IF(FILL(errors, 0) >= 3, "+rate+", 0)")},
+		{true, "songs-burn-fast-long", append(slices.Clone(counted), "watched: IF(FILL(errors, 0) >= 3, "+strict+", 0)")},
+		{true, "songs-burn-steady-short", append(slices.Clone(counted), "watched: "+strict)},
+		{false, "songs-latency-p95", []string{samples, "latency = p95 of AWS/ApiGateway Latency, songs dev POST /infer", "watched: IF(FILL(requests, 0) > 20, latency, 0)"}},
+		{false, "songs-latency-p50", []string{samples, "latency = p50 of AWS/ApiGateway Latency, songs dev POST /infer", "watched: IF(FILL(requests, 0) > 2, latency, 0)"}},
+	} {
+		graph := run(t, changed(func(a *slo.Args) { a.CountColdStarts = test.countColdStarts }), recorder.Preview)
+		assert.Equal(t, test.want, queriesOf(named(graph, alarmToken)[test.alarm]), test.alarm)
+	}
+	waking := named(run(t, args()), alarmToken)["songs-not-waking"].Mappable()
+	for key, want := range map[string]any{
+		"namespace": "SLO/songs-slo", "metricName": "ModelStarting", "statistic": "Sum", "period": 300.0, "evaluationPeriods": 6.0,
+		"comparisonOperator": "GreaterThanOrEqualToThreshold", "threshold": 1.0, "treatMissingData": "notBreaching", "dimensions": nil,
+		"alarmDescription": "POST /infer has found the model asleep for 30 minutes, in each 5 of them. Look at once.",
+	} {
+		assert.Equal(t, want, waking[key], key)
+	}
+}
+
+// queriesOf are an alarm's metric queries, a sentence each.
+func queriesOf(alarm resource.PropertyMap) (all []string) {
+	for _, query := range alarm["metricQueries"].ArrayValue() {
+		q := query.ObjectValue()
+		metric, is := q["metric"]
+		if !is {
+			all = append(all, map[bool]string{true: "watched: ", false: "unwatched: "}[q["returnData"].BoolValue()]+q["expression"].StringValue())
+			continue
+		}
+		m := metric.ObjectValue()
+		text := q["id"].StringValue() + " = " + m["stat"].StringValue() + " of " + m["namespace"].StringValue() + " " + m["metricName"].StringValue()
+		if dimensions, are := m["dimensions"]; are {
+			d := dimensions.ObjectValue()
+			text += ", " + d["ApiName"].StringValue() + " " + d["Stage"].StringValue() + " " + d["Method"].StringValue() + " " + d["Resource"].StringValue()
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// What the filters count, and where: in words of their own, as the alarms look there.
+func TestWhatTheFiltersCount(t *testing.T) {
+	filters := named(run(t, args()), filterToken)
+	require.Len(t, filters, 2)
+	for logical, want := range map[string]struct{ name, metric, pattern string }{
+		"songs-failed": {
+			"songs-slo-failed", "ServerErrors",
+			`{ $.httpMethod = "POST" && $.resourcePath = "/infer" && $.status = "5*" && ($.status != "503" || $.integrationStatus != "400") }`,
+		},
+		"songs-starting": {
+			"songs-slo-starting", "ModelStarting",
+			`{ $.httpMethod = "POST" && $.resourcePath = "/infer" && $.status = "503" && $.integrationStatus = "400" }`,
+		},
+	} {
+		assert.Equal(t, map[string]any{
+			"name": want.name, "logGroupName": logGroup, "pattern": want.pattern,
+			"metricTransformation": map[string]any{
+				"namespace": "SLO/songs-slo", "name": want.metric, "value": "1", "defaultValue": "0", "unit": "Count",
+			},
+		}, filters[logical].Mappable(), logical)
 	}
 }
 
@@ -87,7 +166,7 @@ func TestTheTopicHearsWhatPeopleShouldDoSomethingAbout(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, []string{"songs-burn-fast", "songs-burn-slow", "songs-burn-steady", "songs-latency-p50", "songs-latency-p95"},
+	assert.Equal(t, []string{"songs-burn-fast", "songs-burn-slow", "songs-burn-steady", "songs-latency-p50", "songs-latency-p95", "songs-not-waking"},
 		slices.Sorted(maps.Keys(told)))
 	for _, r := range graph.OfType(compositeToken) {
 		waits := strings.Join(r.DependsOn, " ")
@@ -184,7 +263,7 @@ func TestOnlyTheAlarmsPublishAndOnlyOverTLS(t *testing.T) {
 				want = append(want, "arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:"+r.Inputs["alarmName"].StringValue())
 			}
 			for logical, alarm := range named(graph, alarmToken) {
-				if strings.Contains(logical, "latency") {
+				if strings.Contains(logical, "latency") || strings.Contains(logical, "not-waking") {
 					want = append(want, "arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:"+alarm["name"].StringValue())
 				}
 			}

@@ -44,7 +44,7 @@ type Client struct {
 	// Key is the API key; it is sent in x-api-key and never part of an error.
 	Key string
 	// AtMostOnce keeps from repeating what the model may have handled already:
-	// 502, 504, and connections that break or time out. Inference may be
+	// 502, 504, 503 UpstreamError, and connections that break or time out. Inference may be
 	// repeated, since the same body gets the same kind of answer and nothing is
 	// stored; set this for a model where that is not so, or where a second run
 	// costs more than an error.
@@ -91,7 +91,7 @@ func (e *Error) Error() string {
 
 // Infer sends a JSON body and returns the model's answer. It repeats attempts
 // that were turned away (429 for the rate, 503) until the context ends, and
-// those of uncertain outcome (502, 504, no answer) twice, unless AtMostOnce.
+// those of uncertain outcome (502, 504, 503 UpstreamError, no answer) twice, unless AtMostOnce.
 //
 // Errors: an *Error for the last answer; what http.Client.Do returns where there
 // was none. If time ran out, the error is a context.DeadlineExceeded as well.
@@ -234,6 +234,10 @@ func (r call) judge(err error) verdict {
 	}
 	switch answer.Status {
 	case http.StatusServiceUnavailable:
+		// What answers may have begun before it failed.
+		if answer.Code == "UpstreamError" {
+			return unsure
+		}
 		return turnedAway
 	case http.StatusTooManyRequests:
 		// A used-up quota comes back with the next month, not with patience.

@@ -27,7 +27,7 @@ export class InferError extends Error {
 //   attemptTimeout   how long one attempt may take; a little more than API
 //                    Gateway's limit of 29 seconds
 //   atMostOnce       do not repeat what the model may have handled already: 502,
-//                    504, and connections that break. Inference may be repeated,
+//                    504, 503 UpstreamError, and connections that break. Inference may be repeated,
 //                    since the same body gets the same kind of answer and
 //                    nothing is stored.
 //   onWait           called before every wait with {attempt, reason, wait}, where
@@ -149,7 +149,8 @@ async function ask({ key, attemptTimeout, deadline, signal, fetch, now }, { meth
 function judge({ status, code }, { job }) {
   switch (status) {
     case 503:
-      return "turned away";
+      // What answers may have begun before it failed.
+      return code === "UpstreamError" ? "unsure" : "turned away";
     case 429:
       // A used-up quota comes back with the next month, not with patience.
       return code === "QuotaExceeded" ? "refused" : "turned away";

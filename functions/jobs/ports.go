@@ -67,9 +67,9 @@ type Answer struct {
 
 // Copies are those of the inference component.
 type Copies interface {
-	// Desired is the number that the component is on the way to.
-	Desired(ctx context.Context) (int, error)
-	// Want sets it.
+	// Count is how many there are, and how many the component is on the way to.
+	Count(ctx context.Context) (current, desired int, err error)
+	// Want sets the latter.
 	Want(ctx context.Context, count int) error
 }
 

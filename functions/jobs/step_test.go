@@ -12,8 +12,14 @@ import (
 	"scaletozero/functions/jobs"
 )
 
-// asleepUntil is a model that has no capacity before a time.
+// asleepUntil is a model that has no copy before a time.
 func (w *world) asleepUntil(until time.Time) func(string) (jobs.Answer, error) {
+	w.awake = until
+	return w.busyUntil(until)
+}
+
+// busyUntil is a model that has no capacity before a time.
+func (w *world) busyUntil(until time.Time) func(string) (jobs.Answer, error) {
 	return func(body string) (jobs.Answer, error) {
 		if w.now.Before(until) {
 			return jobs.Answer{}, jobs.ErrNoCapacity
@@ -40,6 +46,7 @@ var scenarios = []struct {
 }{
 	{"answered at once", func(*world) func(string) (jobs.Answer, error) { return echo }, jobs.Succeeded, []string{""}},
 	{"asleep for minutes", func(w *world) func(string) (jobs.Answer, error) { return w.asleepUntil(w.now.Add(5 * time.Minute)) }, jobs.Succeeded, []string{""}},
+	{"busy for minutes", func(w *world) func(string) (jobs.Answer, error) { return w.busyUntil(w.now.Add(5 * time.Minute)) }, jobs.Succeeded, []string{""}},
 	{"a model that fails", func(*world) func(string) (jobs.Answer, error) { return failing }, jobs.Failed, []string{jobs.CodeModelError, jobs.CodeUpstreamError, jobs.CodeWorkerFailed}},
 	{"an endpoint that cannot be called", func(*world) func(string) (jobs.Answer, error) { return unreachable }, jobs.Failed, []string{jobs.CodeUpstreamError, jobs.CodeWorkerFailed}},
 }

@@ -37,6 +37,9 @@ func (s *storm) between() {
 	case s.rand.Float64() < 0.02 && len(s.queue) > 0:
 		// Delivered again while somebody has it.
 		s.queue[s.rand.IntN(len(s.queue))].visible = s.now
+	case s.rand.Float64() < 0.01:
+		// The last copy goes, and another comes.
+		s.copies, s.awake = 0, s.now.Add(time.Duration(s.rand.IntN(60))*time.Second)
 	}
 	if s.depth < 2 && s.rand.Float64() < 0.1 {
 		s.depth++

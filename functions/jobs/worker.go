@@ -30,7 +30,8 @@ type Worker struct {
 	Queue       Delayer
 	DeadLetters Sender
 	Model       Model
-	// Waker asks for a copy where there is none; nil leaves that to the alarm.
+	// Waker looks for a copy and asks for one where there is none; nil leaves that
+	// to the alarm.
 	Waker *Waker
 	// MaxTries is after how many failed tries a job has failed, from 1.
 	MaxTries int
@@ -80,8 +81,8 @@ func later(after time.Duration) verdict { return verdict{again: after} }
 // Work handles the messages one after the other and returns the ids of those
 // that are to be delivered again. One after the other, so that the event
 // source's MaximumConcurrency is the number of requests that the model has at
-// once, and so that a sleeping model is found out by one request of a batch and
-// not by all. What a slow model leaves no time for goes back at once, to a
+// once, and so that a sleeping model is found out by one look of a batch and not
+// by all. What a slow model leaves no time for goes back at once, to a
 // worker that has.
 func (w *Worker) Work(ctx context.Context, batch Batch) []string {
 	again := []string{}
@@ -108,7 +109,6 @@ func (w *Worker) Work(ctx context.Context, batch Batch) []string {
 		again = append(again, m.ID)
 		if v.asleep && asleep == nil {
 			asleep = &v
-			w.wake(ctx)
 		}
 	}
 	return again
@@ -117,15 +117,6 @@ func (w *Worker) Work(ctx context.Context, batch Batch) []string {
 // seconds are whole and not too few: a message that comes back before a lease
 // has ended has come for nothing.
 func seconds(d time.Duration) int { return int(math.Ceil(max(d, 0).Seconds())) }
-
-func (w *Worker) wake(ctx context.Context) {
-	if w.Waker == nil {
-		return
-	}
-	if err := w.Waker.Ask(ctx); err != nil {
-		w.Log.WarnContext(ctx, "no copy could be asked for; the alarm will", "error", err)
-	}
-}
 
 // try is one claim of a job, on behalf of one message.
 type try struct {
@@ -203,11 +194,37 @@ func (t *try) refused(ctx context.Context) (*Job, verdict) {
 	}
 }
 
+// awake tells whether the model is to be asked. Where the waker fails it is: if it
+// sleeps, the alarm has to learn of it.
+func (t *try) awake(ctx context.Context) bool {
+	if t.Waker == nil {
+		return true
+	}
+	brief, cancel := context.WithTimeout(ctx, wakeLimit)
+	defer cancel()
+	awake, err := t.Waker.Wake(brief)
+	if err != nil {
+		t.log.WarnContext(ctx, "no copy could be asked for; the alarm will", "error", err)
+		return true
+	}
+	if waited := t.Now().Sub(t.job.CreatedAt); !awake && waited >= overdue {
+		t.log.WarnContext(ctx, "no copy has come; the model is asked all the same, for the alarm to know", "waited", waited.String())
+		return true
+	}
+	return awake
+}
+
 // run asks the model, until the limit, and writes down what came of it.
 func (t *try) run(ctx context.Context, limit time.Time) verdict {
 	call, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
+	if !t.awake(call) {
+		return t.wait(ctx)
+	}
 	answer, err := t.Model.Invoke(call, t.request)
+	if t.Waker != nil {
+		t.Waker.note(err == nil)
+	}
 	var failure *ModelFailure
 	switch {
 	case err == nil:

@@ -55,8 +55,10 @@ type world struct {
 	queue []*delivery
 	dead  []string
 	sent  int
-	// copies is what the component is on the way to.
+	// copies is what the component is on the way to; there is none before awake, and
+	// one from then on.
 	copies int
+	awake  time.Time
 
 	// fault, if not nil, is asked before each call of a port; calls is their
 	// list.
@@ -224,9 +226,14 @@ func (w *world) AskOnce(_ context.Context, name string, since, now time.Time) (d
 	return done, err
 }
 
-func (w *world) Desired(context.Context) (count int, err error) {
-	err = w.call("desired", func() error { count = w.copies; return nil })
-	return count, err
+func (w *world) Count(context.Context) (current, desired int, err error) {
+	err = w.call("count", func() error {
+		if desired = w.copies; !w.now.Before(w.awake) {
+			current, desired = 1, max(desired, 1)
+		}
+		return nil
+	})
+	return current, desired, err
 }
 
 func (w *world) Want(_ context.Context, count int) error {

@@ -1,5 +1,5 @@
-// Package model calls a SageMaker endpoint and the control plane of its
-// inference component.
+// Package model calls what runs the model: a SageMaker endpoint, and the control
+// plane of its inference component, or a Lambda function.
 package model
 
 import (
@@ -98,16 +98,17 @@ func NewComponent(config aws.Config, name string) *Component {
 	return &Component{name, sagemaker.NewFromConfig(config)}
 }
 
-// Desired is described at jobs.Copies.
-func (c *Component) Desired(ctx context.Context) (int, error) {
+// Count is described at jobs.Copies.
+func (c *Component) Count(ctx context.Context) (current, desired int, err error) {
 	out, err := c.client.DescribeInferenceComponent(ctx, &sagemaker.DescribeInferenceComponentInput{InferenceComponentName: &c.name})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	if out.RuntimeConfig == nil || out.RuntimeConfig.DesiredCopyCount == nil {
-		return 0, errors.New("SageMaker named no desired number")
+	count := out.RuntimeConfig
+	if count == nil || count.CurrentCopyCount == nil || count.DesiredCopyCount == nil {
+		return 0, 0, errors.New("SageMaker did not say how many there are and shall be")
 	}
-	return int(*out.RuntimeConfig.DesiredCopyCount), nil
+	return int(*count.CurrentCopyCount), int(*count.DesiredCopyCount), nil
 }
 
 // Want is described at jobs.Copies.

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,15 +17,16 @@ import (
 	"scaletozero/functions/model"
 )
 
-// sagemaker answers every request the same way and keeps them.
-type sagemaker struct {
+// service answers every request the same way and keeps them.
+type service struct {
 	status     int
 	code, body string
+	failed     string // a function's error
 	requests   []*http.Request
 	bodies     []string
 }
 
-func (s *sagemaker) config(t *testing.T) aws.Config {
+func (s *service) config(t *testing.T) aws.Config {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -33,6 +35,9 @@ func (s *sagemaker) config(t *testing.T) aws.Config {
 		w.Header().Set("Content-Type", "application/json")
 		if s.code != "" {
 			w.Header().Set("X-Amzn-ErrorType", s.code)
+		}
+		if s.failed != "" {
+			w.Header().Set("X-Amz-Function-Error", s.failed)
 		}
 		w.WriteHeader(s.status)
 		_, err = io.WriteString(w, s.body)
@@ -45,7 +50,7 @@ func (s *sagemaker) config(t *testing.T) aws.Config {
 }
 
 func TestInvoke(t *testing.T) {
-	s := &sagemaker{status: 200, body: `{"n":1}`}
+	s := &service{status: 200, body: `{"n":1}`}
 	answer, err := model.NewEndpoint(s.config(t), "endpoint", "music").Invoke(t.Context(), `{"track":1}`)
 	require.NoError(t, err)
 	assert.Equal(t, jobs.Answer{Body: []byte(`{"n":1}`), ContentType: "application/json"}, answer)
@@ -86,15 +91,11 @@ func TestErrors(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := &sagemaker{status: test.status, code: test.code, body: test.body}
+			s := &service{status: test.status, code: test.code, body: test.body}
 			_, err := model.NewEndpoint(s.config(t), "endpoint", "music").Invoke(t.Context(), `1`)
 			require.ErrorContains(t, err, `invoking endpoint "endpoint"`)
 			assert.Len(t, s.requests, 1, "the queue retries, not the client")
-			if test.waits {
-				assert.ErrorIs(t, err, jobs.ErrNoCapacity)
-			} else {
-				assert.NotErrorIs(t, err, jobs.ErrNoCapacity)
-			}
+			assert.Equal(t, test.waits, isNoCapacity(err))
 			var failure *jobs.ModelFailure
 			if test.failure == nil {
 				assert.NotErrorAs(t, err, &failure)
@@ -105,20 +106,25 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestCopies(t *testing.T) {
-	s := &sagemaker{status: 200, body: `{"InferenceComponentName":"music","RuntimeConfig":{"DesiredCopyCount":2,"CurrentCopyCount":0}}`}
-	component := model.NewComponent(s.config(t), "music")
-	count, err := component.Desired(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, 2, count)
-	s.body = `{"InferenceComponentName":"music"}`
-	_, err = component.Desired(t.Context())
-	assert.ErrorContains(t, err, "no desired number")
+func isNoCapacity(err error) bool { return errors.Is(err, jobs.ErrNoCapacity) }
 
+func TestCopies(t *testing.T) {
+	s := &service{status: 200, body: `{"InferenceComponentName":"music","RuntimeConfig":{"DesiredCopyCount":2,"CurrentCopyCount":1}}`}
+	component := model.NewComponent(s.config(t), "music")
+	current, desired, err := component.Count(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, [2]int{1, 2}, [2]int{current, desired})
+	for _, silent := range []string{``, `,"RuntimeConfig":{"DesiredCopyCount":0}`, `,"RuntimeConfig":{"CurrentCopyCount":0}`} {
+		s.body = `{"InferenceComponentName":"music"` + silent + `}`
+		_, _, err = component.Count(t.Context())
+		assert.ErrorContains(t, err, "SageMaker did not say how many")
+	}
+
+	s.requests, s.bodies = nil, nil
 	require.NoError(t, component.Want(t.Context(), 1))
-	require.Len(t, s.requests, 3)
-	assert.Equal(t, "SageMaker.UpdateInferenceComponentRuntimeConfig", s.requests[2].Header.Get("X-Amz-Target"))
+	require.Len(t, s.requests, 1)
+	assert.Equal(t, "SageMaker.UpdateInferenceComponentRuntimeConfig", s.requests[0].Header.Get("X-Amz-Target"))
 	var sent map[string]any
-	require.NoError(t, json.Unmarshal([]byte(s.bodies[2]), &sent))
+	require.NoError(t, json.Unmarshal([]byte(s.bodies[0]), &sent))
 	assert.Equal(t, map[string]any{"InferenceComponentName": "music", "DesiredRuntimeConfig": map[string]any{"CopyCount": 1.0}}, sent)
 }

@@ -1,9 +1,10 @@
 // Worker is the Lambda function that runs jobs: it takes their messages from
 // the queue, asks the model, and writes down what came of it.
 //
-// Environment: JOBS_TABLE, JOBS_QUEUE_URL, DEAD_LETTER_QUEUE_URL, ENDPOINT_NAME,
-// INFERENCE_COMPONENT_NAME, MAX_TRIES, DIRECT_WAKE. The event source must report
-// batch item failures.
+// Environment: JOBS_TABLE, JOBS_QUEUE_URL, DEAD_LETTER_QUEUE_URL, MAX_TRIES; and
+// for a model on an endpoint ENDPOINT_NAME, INFERENCE_COMPONENT_NAME and
+// DIRECT_WAKE, or for one in a function MODEL_FUNCTION, the name or ARN of the
+// function or its alias. The event source must report batch item failures.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"scaletozero/functions/environment"
 	"scaletozero/functions/jobs"
@@ -29,8 +31,7 @@ func main() {
 	log := environment.Log()
 	settings := environment.Read(os.LookupEnv)
 	tableName, queueURL, deadLetterURL := settings.Text("JOBS_TABLE"), settings.Text("JOBS_QUEUE_URL"), settings.Text("DEAD_LETTER_QUEUE_URL")
-	endpoint, component := settings.Text("ENDPOINT_NAME"), settings.Text("INFERENCE_COMPONENT_NAME")
-	maxTries, directWake := settings.Count("MAX_TRIES"), settings.Flag("DIRECT_WAKE")
+	maxTries, asked := settings.Count("MAX_TRIES"), modelOf(settings)
 	if err := settings.Err(); err != nil {
 		environment.Exit(log, err)
 	}
@@ -41,12 +42,9 @@ func main() {
 	rows := table.New(config, tableName)
 	worker := &jobs.Worker{
 		Table: rows, Queue: messages.New(config, queueURL), DeadLetters: messages.New(config, deadLetterURL),
-		Model: model.NewEndpoint(config, endpoint, component), MaxTries: maxTries,
-		Now: time.Now, Random: rand.Float64, Log: log,
+		MaxTries: maxTries, Now: time.Now, Random: rand.Float64, Log: log,
 	}
-	if directWake {
-		worker.Waker = &jobs.Waker{Table: rows, Copies: model.NewComponent(config, component), Component: component, Now: time.Now}
-	}
+	asked.set(worker, config, rows)
 	lambda.Start(func(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
 		batch, err := batchOf(ctx, event)
 		if err != nil {
@@ -54,6 +52,34 @@ func main() {
 		}
 		return responseOf(worker.Work(ctx, batch)), nil
 	})
+}
+
+// target is what the worker asks: a function, or the component on an endpoint.
+type target struct {
+	function            string
+	endpoint, component string
+	directWake          bool
+}
+
+// modelOf reads the one of the two forms that there is.
+func modelOf(settings *environment.Settings) target {
+	const function, endpoint, component, directWake = "MODEL_FUNCTION", "ENDPOINT_NAME", "INFERENCE_COMPONENT_NAME", "DIRECT_WAKE"
+	if settings.Either(function, endpoint, component, directWake) {
+		return target{function: settings.Text(function)}
+	}
+	return target{endpoint: settings.Text(endpoint), component: settings.Text(component), directWake: settings.Flag(directWake)}
+}
+
+// set gives the worker its model, and what wakes it where a call does not.
+func (t target) set(worker *jobs.Worker, config aws.Config, rows *table.Table) {
+	if t.function != "" {
+		worker.Model = model.NewFunction(config, t.function)
+		return
+	}
+	worker.Model = model.NewEndpoint(config, t.endpoint, t.component)
+	if t.directWake {
+		worker.Waker = &jobs.Waker{Table: rows, Copies: model.NewComponent(config, t.component), Component: t.component, Now: time.Now}
+	}
 }
 
 // batchOf is what the worker needs of an invocation (Lambda developer guide,

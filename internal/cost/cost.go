@@ -63,14 +63,14 @@ func (s *Scenario) run(d Design, t *Trace) (Result, error) {
 	began := time.Now()
 	var u Usage
 	if d.Lambda {
-		u = simulateLambda(s.Model, t)
+		u = simulateLambda(d, s.Model, t)
 	} else {
 		var err error
 		if u, err = simulate(d, s.Program, s.Model, t, true); err != nil {
 			return Result{}, err
 		}
 	}
-	monthly := s.Prices.cost(s.Program, d, s.Model, u, t.End.Sub(t.Start))
+	monthly := s.Prices.cost(s.Program, d, u, t.End.Sub(t.Start))
 	return Result{d, u, monthly, time.Since(began)}, nil
 }
 
@@ -79,8 +79,12 @@ func (s *Scenario) run(d Design, t *Trace) (Result, error) {
 type Curve struct {
 	Name     string
 	Requests []float64
-	// Monthly has the costs in US dollars, for each design those of Requests.
-	Monthly [][]float64
+	// Span is how much of the trace each point was simulated with, and Usages are
+	// what the designs used over it, for each design those of Requests.
+	Span   time.Duration
+	Usages [][]Usage
+	// Monthly has the costs in US dollars, as Usages. Price works them out.
+	Monthly [][]float64 `json:"-"`
 }
 
 // A curve begins with a few requests a day, and has two points for each power of
@@ -95,21 +99,29 @@ const (
 // minute of a curve's last point; beyond that, callers are only turned away.
 const busy = 0.8
 
-// curveSpan is how much of a trace the points of a curve are simulated with: the
-// costs of a week, seven days like any others, tell those of a month.
+// curveSpan is how much of a trace the points of a curve are simulated with: a
+// week tells a month's costs within 4 %, of a spiky trace within 12 %.
 const curveSpan = 7 * 24 * time.Hour
+
+// most is how many requests a month, of the trace's shape, the largest fleet
+// answers.
+func (s *Scenario) most(t *Trace) float64 {
+	if t.Busiest() == 0 {
+		return mostInCurve
+	}
+	capacity := busy * float64(s.Program.Scaling.Targets[0].Max) * float64(time.Minute) / float64(s.Model.Answer)
+	return min(mostInCurve, t.Requests()*t.perMonth()*capacity/t.Busiest())
+}
+
+// perMonth is how often the trace fits into a month.
+func (t *Trace) perMonth() float64 { return float64(Month) / float64(t.End.Sub(t.Start)) }
 
 // Curve simulates every design under the shape of the trace, from 100 requests a
 // month to what the largest fleet can answer.
 func (s *Scenario) Curve(t *Trace) (*Curve, error) {
 	week := t.first(curveSpan)
-	month := float64(Month) / float64(week.End.Sub(week.Start))
-	capacity := busy * float64(s.Program.Scaling.Targets[0].Max) * float64(time.Minute) / float64(s.Model.Answer)
-	last := float64(mostInCurve)
-	if week.Busiest() > 0 {
-		last = min(last, week.Requests()*month*capacity/week.Busiest())
-	}
-	c := &Curve{Name: t.Name}
+	last := s.most(week)
+	c := &Curve{Name: t.Name, Span: week.End.Sub(week.Start)}
 	for exponent := 0.0; ; exponent += 1.0 / perDecade {
 		requests := fewest * math.Pow(10, exponent)
 		if requests >= last {
@@ -119,17 +131,35 @@ func (s *Scenario) Curve(t *Trace) (*Curve, error) {
 		c.Requests = append(c.Requests, requests)
 	}
 	designs := Designs()
-	c.Monthly = make([][]float64, len(designs))
+	c.Usages = make([][]Usage, len(designs))
 	for i := range designs {
-		c.Monthly[i] = make([]float64, len(c.Requests))
+		c.Usages[i] = make([]Usage, len(c.Requests))
 	}
-	err := parallel(len(designs)*len(c.Requests), func(i int) error {
+	err := parallel(len(designs)*len(c.Requests), func(i int) (err error) {
 		design, point := i%len(designs), i/len(designs)
-		r, err := s.run(designs[design], week.Scaled(c.Requests[point]/month))
-		c.Monthly[design][point] = r.Monthly
+		c.Usages[design][point], err = s.Week(t, designs[design], c.Requests[point])
 		return err
 	})
+	s.Price(c)
 	return c, err
+}
+
+// Week is what the design uses in the first week of the trace's shape, with so
+// many requests a month: a point of Curve.
+func (s *Scenario) Week(t *Trace, d Design, requests float64) (Usage, error) {
+	week := t.first(curveSpan)
+	r, err := s.run(d, week.Scaled(requests/week.perMonth()))
+	return r.Usage, err
+}
+
+// Price works out what the curve's usages cost.
+func (s *Scenario) Price(c *Curve) {
+	c.Monthly = make([][]float64, len(c.Usages))
+	for i, d := range Designs() {
+		for _, u := range c.Usages[i] {
+			c.Monthly[i] = append(c.Monthly[i], s.Prices.cost(s.Program, d, u, c.Span))
+		}
+	}
 }
 
 // first is the begin of the trace.

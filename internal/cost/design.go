@@ -17,6 +17,9 @@ type Design struct {
 	BusinessHours bool
 	// Lambda says that a function answers, and no endpoint.
 	Lambda bool
+	// Kept is how many environments of the function provisioned concurrency keeps
+	// started in business hours.
+	Kept int
 }
 
 // Designs are all that are compared, in the order of the report.
@@ -26,6 +29,7 @@ func Designs() []Design {
 		{Name: "scale to zero", Min: 0},
 		{Name: "business hours", Min: 0, BusinessHours: true},
 		{Name: "Lambda", Lambda: true},
+		{Name: "Lambda, kept warm in business hours", Lambda: true, Kept: 1},
 	}
 }
 
@@ -36,9 +40,11 @@ const (
 )
 
 // The model is up when business hours begin: an instance and a start take less
-// than ten minutes.
+// than early.
+const early = 10 * time.Minute
+
 var (
-	openSchedule  = fmt.Sprintf("cron(50 %d ? * MON-FRI *)", opens-1)
+	openSchedule  = fmt.Sprintf("cron(%d %d ? * MON-FRI *)", 60-int(early.Minutes()), opens-1)
 	closeSchedule = fmt.Sprintf("cron(0 %d ? * MON-FRI *)", closes)
 )
 
@@ -51,10 +57,8 @@ type Model struct {
 	// answers.
 	Start time.Duration
 
-	// LambdaMemoryMB is the function's memory.
-	LambdaMemoryMB int
 	// LambdaStart is how long a cold start takes, and LambdaIdle for how long an
-	// environment is kept without a request.
+	// environment stays without a request.
 	LambdaStart, LambdaIdle time.Duration
 }
 
@@ -62,14 +66,31 @@ type Model struct {
 // function are guesses: AWS publishes none.
 func DefaultModel() Model {
 	return Model{
-		Answer: time.Second,
-		Start:  15 * time.Second,
-		// One vCPU (Lambda developer guide, "Configure Lambda function memory").
-		LambdaMemoryMB: 1769,
-		LambdaStart:    5 * time.Second,
-		LambdaIdle:     10 * time.Minute,
+		Answer:      time.Second,
+		Start:       15 * time.Second,
+		LambdaStart: 5 * time.Second,
+		LambdaIdle:  10 * time.Minute,
 	}
 }
+
+// Function is what the price of a function's second depends on.
+type Function struct {
+	// MemoryMB is from 128 to 10240.
+	MemoryMB int
+	// Architecture is x86_64 or arm64, which costs a fifth less.
+	Architecture string
+}
+
+const (
+	arm64 = "arm64"
+	// mbPerCPU is the memory that comes with one vCPU (Lambda developer guide,
+	// "Configure Lambda function memory").
+	mbPerCPU = 1769
+)
+
+// DefaultFunction is the one that the endpoints are compared with where the
+// stack has none: one vCPU, and the endpoint's image, which is of x86_64.
+func DefaultFunction() Function { return Function{MemoryMB: mbPerCPU, Architecture: "x86_64"} }
 
 // registered is what the design registers: what the program does, with another
 // least number of copies and the scheduled actions.
@@ -89,7 +110,7 @@ func (d Design) registered(program scaling.Registered) (scaling.Registered, erro
 			return program, err
 		}
 		program.Schedules = append(program.Schedules, scaling.ScheduledAction{
-			Name: action.name, Component: target.Component, Schedule: schedule, Min: &action.min,
+			Name: action.name, Resource: target.Resource, Schedule: schedule, Min: &action.min,
 		})
 	}
 	return program, nil

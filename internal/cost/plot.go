@@ -13,12 +13,14 @@ const (
 	gutter                  = 44.0
 	left, right             = 64.0, 36.0
 	margin                  = 16.0
-	top, bottom             = 104.0, 78.0
+	top, bottom             = 122.0, 78.0
 )
 
-// style gives the colours for light and dark backgrounds: the picture has none of
-// its own. Lines differ in their dashes too, for who sees no colours.
+// style gives the colours for light and dark viewers. The paper is drawn as well:
+// a page may be dark where its viewer is light. Lines differ in their dashes too,
+// for who sees no colours.
 const style = `
+.paper { fill: #ffffff; }
 text { font: 13px system-ui, sans-serif; fill: #24292f; }
 .title { font-size: 16px; font-weight: 600; }
 .small { font-size: 12px; fill: #57606a; }
@@ -28,7 +30,9 @@ text { font: 13px system-ui, sans-serif; fill: #24292f; }
 .d1 { stroke: #0969da; }
 .d2 { stroke: #1a7f37; stroke-dasharray: 7 4; }
 .d3 { stroke: #bc4c00; stroke-dasharray: 2 4; stroke-linecap: round; }
+.d4 { stroke: #8250df; stroke-dasharray: 10 4 2 4; }
 @media (prefers-color-scheme: dark) {
+.paper { fill: #0d1117; }
 text { fill: #e6edf3; }
 .small { fill: #9da7b3; }
 .grid { stroke: #3d444d; }
@@ -36,6 +40,7 @@ text { fill: #e6edf3; }
 .d1 { stroke: #58a6ff; }
 .d2 { stroke: #56d364; }
 .d3 { stroke: #ffa657; }
+.d4 { stroke: #d2a8ff; }
 }
 `
 
@@ -63,6 +68,7 @@ func Plot(curves []*Curve, p *Prices) string {
 	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" width="%g" height="%g" role="img" aria-label="Cost per month by requests per month, for each design">`,
 		width, height, width, height)
 	fmt.Fprintf(d, "<style>%s</style>\n", style)
+	fmt.Fprintf(d, `<rect class="paper" width="%g" height="%g" rx="6"/>`, width, height)
 	d.text(margin, 24, "title", "start", "US dollars a month, by requests a month")
 	d.legend()
 	for i, c := range curves {
@@ -77,7 +83,7 @@ func Plot(curves []*Curve, p *Prices) string {
 func footnote(p *Prices) string {
 	unverified := 0
 	for _, price := range p.Prices {
-		if !price.verified() {
+		if !price.Verified() {
 			unverified++
 		}
 	}

@@ -1,63 +1,47 @@
 package cost
 
 import (
-	_ "embed"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"scaletozero/internal/prices"
 )
 
-//go:embed prices.json
-var pricesFile []byte
+// Prices are the list prices that a program's traffic is billed by.
+type Prices struct{ *prices.List }
 
-// Prices are list prices of one region; prices.json holds them, with what each
-// rests on.
-type Prices struct {
-	Region, Currency, Note string
-	Prices                 map[string]Price
-}
-
-// Price is one of them.
-type Price struct {
-	USD float64
-	// Per is what is billed.
-	Per string
-	// Status is verified or unverified: Source says why.
-	Status, Source, Date string
-}
-
-func (p Price) verified() bool { return p.Status == "verified" }
-
-// Keys of prices that are not an instance type.
-const (
-	lambdaGBSecond      = "lambda-gb-second"
-	lambdaRequest       = "lambda-request"
-	restAPIRequest      = "rest-api-request"
-	standardAlarm       = "alarm"
-	highResolutionAlarm = "high-resolution-alarm"
-)
-
-// LoadPrices reads the embedded prices.
+// LoadPrices reads the embedded prices: those of the program's instance type and
+// of its function's architecture.
 //
 // Errors: a price that is missing; the instance type's is one of them.
-func LoadPrices(instanceType string) (*Prices, error) {
-	p := &Prices{}
-	if err := json.Unmarshal(pricesFile, p); err != nil {
-		return nil, fmt.Errorf("prices.json: %w", err)
+func LoadPrices(program *Program) (*Prices, error) {
+	list, err := prices.Load()
+	if err != nil {
+		return nil, err
 	}
+	p, instanceType := &Prices{list}, program.InstanceType
 	var missing []string
-	for _, key := range []string{instanceType, lambdaGBSecond, lambdaRequest, restAPIRequest, standardAlarm, highResolutionAlarm} {
+	arm := program.Function.Architecture == arm64
+	for _, key := range []string{prices.LambdaGBSecond, prices.LambdaKept, prices.LambdaKeptSecond} {
+		if arm {
+			p.Prices[key] = p.Prices[key+prices.ArmSuffix]
+		}
+		delete(p.Prices, key+prices.ArmSuffix)
+	}
+	for _, key := range []string{
+		instanceType, prices.LambdaGBSecond, prices.LambdaKept, prices.LambdaKeptSecond, prices.LambdaRequest, prices.RestAPIRequest, prices.StandardAlarm, prices.HighResolutionAlarm,
+	} {
 		if p.Prices[key].USD <= 0 {
 			missing = append(missing, key)
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("internal/cost/prices.json has no price of %s in %s: add it, with its source and date", strings.Join(missing, ", "), p.Region)
+		return nil, fmt.Errorf("internal/prices/prices.json has no price of %s in %s: add it, with its source and date", strings.Join(missing, ", "), p.Region)
 	}
-	maps.DeleteFunc(p.Prices, func(key string, _ Price) bool { return strings.HasPrefix(key, "ml.") && key != instanceType })
+	maps.DeleteFunc(p.Prices, func(key string, _ prices.Price) bool { return strings.HasPrefix(key, "ml.") && key != instanceType })
 	return p, nil
 }
 
@@ -68,25 +52,38 @@ func (p *Prices) keys() []string { return slices.Sorted(maps.Keys(p.Prices)) }
 const mbPerGB = 1024
 
 // cost is what the usage over a trace costs, in US dollars and for a month.
-func (p *Prices) cost(program *Program, d Design, m Model, u Usage, over time.Duration) float64 {
+func (p *Prices) cost(program *Program, d Design, u Usage, over time.Duration) float64 {
 	usd := func(key string) float64 { return p.Prices[key].USD }
-	sum := float64(u.Calls) * usd(restAPIRequest)
+	sum := float64(u.Calls) * usd(prices.RestAPIRequest)
 	if d.Lambda {
-		gigabytes := float64(m.LambdaMemoryMB) / mbPerGB
-		sum += u.Function.Seconds()*gigabytes*usd(lambdaGBSecond) + float64(u.Invocations)*usd(lambdaRequest)
+		gigabytes := float64(program.Function.MemoryMB) / mbPerGB
+		sum += gigabytes * (u.Function.Seconds()*usd(prices.LambdaGBSecond) + u.Kept.Seconds()*usd(prices.LambdaKept) + u.KeptBusy.Seconds()*usd(prices.LambdaKeptSecond))
+		sum += float64(u.Invocations) * usd(prices.LambdaRequest)
 	} else {
 		sum += u.Instances.Hours() * usd(program.InstanceType)
 	}
 	sum *= float64(Month) / float64(over)
-	if d.Lambda {
-		return sum
-	}
-	standard, high := program.alarms()
-	return sum + float64(standard)*usd(standardAlarm) + float64(high)*usd(highResolutionAlarm)
+	standard, high := d.alarms(program)
+	return sum + float64(standard)*usd(prices.StandardAlarm) + float64(high)*usd(prices.HighResolutionAlarm)
 }
 
-// alarms is how many alarms there are of each kind, with the two that AWS makes
-// for each target tracking policy.
+// alarmsPerTracking is how many alarms AWS makes for a target tracking policy.
+const alarmsPerTracking = 2
+
+// alarms is how many alarms the design has of each kind. A function whose
+// environments are kept has those of target tracking.
+func (d Design) alarms(program *Program) (standard, highResolution int) {
+	switch {
+	case !d.Lambda:
+		return program.alarms()
+	case d.Kept > 0:
+		return alarmsPerTracking, 0
+	}
+	return 0, 0
+}
+
+// alarms is how many alarms an endpoint has of each kind, with those that AWS
+// makes for each target tracking policy.
 func (p *Program) alarms() (standard, highResolution int) {
 	add := func(period time.Duration, n int) {
 		if period < time.Minute {
@@ -100,7 +97,7 @@ func (p *Program) alarms() (standard, highResolution int) {
 	}
 	for _, policy := range p.Scaling.Policies {
 		if policy.Tracking != nil {
-			add(policy.Tracking.Metric.Period, 2)
+			add(policy.Tracking.Metric.Period, alarmsPerTracking)
 		}
 	}
 	return standard, highResolution

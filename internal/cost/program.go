@@ -13,8 +13,11 @@ import (
 )
 
 // Program is what a stack of the program registers, as far as it moves copies
-// and costs.
+// and costs. A stack has an endpoint or a function.
 type Program struct {
+	// Function is the model's, DefaultFunction where the stack has an endpoint.
+	Function Function
+
 	Scaling scaling.Registered
 	// InstanceType is the endpoint's, MaxInstances its MaxInstanceCount.
 	InstanceType string
@@ -22,6 +25,10 @@ type Program struct {
 	// PerInstance is how many copies an instance has room for.
 	PerInstance int
 }
+
+// HasEndpoint says whether the stack's model is behind an endpoint. Of one that
+// is a function, only Function is known.
+func (p *Program) HasEndpoint() bool { return p.InstanceType != "" }
 
 // recordedARN is the ARN that the recorder of the resource graph makes up.
 const recordedARN = "arn:aws:mock:::"
@@ -40,16 +47,24 @@ func ReadProgram(file string) (*Program, error) {
 	if err := json.Unmarshal(text, &graph); err != nil {
 		return nil, fmt.Errorf("the resource graph %s: %w", file, err)
 	}
-	p := &Program{}
+	p := &Program{Function: DefaultFunction()}
 	var resources []*provider.Resource
 	arns := map[string]string{}
+	image := false
 	for _, r := range graph {
+		if r.Type == provider.TypeFunction && r.Inputs["packageType"] == "Image" {
+			image = true
+			p.Function.read(r.Inputs)
+		}
 		if r.Type == provider.TypeStack && p.InstanceType == "" {
 			if err := p.readTemplate(r.Inputs); err != nil {
 				return nil, fmt.Errorf("the resource graph %s: %w", file, err)
 			}
 		}
 		resources = append(resources, &provider.Resource{Type: r.Type, ID: r.Name, URN: r.Type + " " + r.Name, Inputs: r.Inputs})
+	}
+	if image && !p.HasEndpoint() {
+		return p, nil
 	}
 	if p.Scaling, err = provider.ScalingOf(resources); err != nil {
 		return nil, fmt.Errorf("the resource graph %s: %w", file, err)
@@ -59,10 +74,22 @@ func ReadProgram(file string) (*Program, error) {
 		arns[recordedARN+policy.ID] = p.Scaling.Policies[i].ARN
 	}
 	p.keepAlarms(arns)
-	if len(p.Scaling.Targets) != 1 || p.InstanceType == "" {
+	if len(p.Scaling.Targets) != 1 || !p.HasEndpoint() {
 		return nil, fmt.Errorf("the resource graph %s has %d scalable targets and instance type %q; it needs one of each", file, len(p.Scaling.Targets), p.InstanceType)
 	}
 	return p, nil
+}
+
+// read reads the inputs of a function; what they do not say is Lambda's default,
+// 128 MB of x86_64.
+func (f *Function) read(inputs provider.Properties) {
+	*f = Function{MemoryMB: 128, Architecture: DefaultFunction().Architecture}
+	if memory, ok := inputs["memorySize"].(float64); ok {
+		f.MemoryMB = int(memory)
+	}
+	if architectures, ok := inputs["architectures"].([]any); ok && len(architectures) > 0 {
+		f.Architecture = fmt.Sprint(architectures[0])
+	}
 }
 
 // keepAlarms keeps the alarms that run a scaling policy, by the ARNs that the

@@ -51,9 +51,10 @@ func (s *Scenario) Write(w io.Writer) error {
 	target := s.Program.Scaling.Targets[0]
 	fmt.Fprintf(w, "An endpoint: %s, up to %d copies, %d to an instance, and the program's own policies and alarm.\n", s.Program.InstanceType, target.Max, s.Program.PerInstance)
 	fmt.Fprintf(w, "The model: %s a request, one at a time; %s from an instance to the first answer.\n", s.Model.Answer, s.Model.Start)
-	fmt.Fprintf(w, "Lambda: %d MB; a cold start of %s and environments that stay %s are assumptions.\n", s.Model.LambdaMemoryMB, s.Model.LambdaStart, s.Model.LambdaIdle)
+	fmt.Fprintf(w, "Lambda: %d MB of %s; a cold start of %s and environments that stay %s are assumptions.\n",
+		s.Program.Function.MemoryMB, s.Program.Function.Architecture, s.Model.LambdaStart, s.Model.LambdaIdle)
 	fmt.Fprintf(w, "Callers who are refused come again after %s. A month has 30 days.\n", comesAgain)
-	fmt.Fprintf(w, "Business hours: %s sets the least copies to 1, %s back to 0, in %s.\n\n", openSchedule, closeSchedule, zone)
+	fmt.Fprintf(w, "Business hours: %s sets the least copies to 1, %s back to 0, in %s; so they do with the environments that are kept.\n\n", openSchedule, closeSchedule, zone)
 	return s.Prices.Write(w)
 }
 
@@ -64,7 +65,7 @@ func (p *Prices) Write(w io.Writer) error {
 	for _, key := range p.keys() {
 		price := p.Prices[key]
 		status := price.Status
-		if !price.verified() {
+		if !price.Verified() {
 			unverified++
 			status = strings.ToUpper(status)
 		}

@@ -32,9 +32,12 @@ type Usage struct {
 	P50, P95 time.Duration
 	// Instances is how long instances were billed, all together.
 	Instances time.Duration
-	// Function is how long a function was billed, and Invocations how often.
-	Function    time.Duration
-	Invocations int
+	// Function is how long a function was billed in environments that started as
+	// they were needed, KeptBusy in those that are kept, and Invocations how often.
+	Function, KeptBusy time.Duration
+	Invocations        int
+	// Kept is how long environments were kept started, all together.
+	Kept time.Duration
 }
 
 // simulation is one design under one trace.
@@ -82,7 +85,7 @@ func simulate(d Design, p *Program, m Model, t *Trace, calm bool) (Usage, error)
 	driven := clock.NewDriven(t.Start)
 	s := &simulation{
 		model: m, end: t.End, clock: driven, metrics: metrics.New(driven), arrivals: next,
-		component: map[string]string{"InferenceComponentName": registered.Targets[0].Component},
+		component: map[string]string{"InferenceComponentName": registered.Targets[0].Resource.Component()},
 		fleet:     &fleet{clock: driven, perInstance: p.PerInstance, minInstances: d.Min, maxInstances: p.MaxInstances, start: m.Start},
 		work:      t.Start, sample: t.Start, calm: calm, scheduled: d.BusinessHours, load: math.Inf(1), stirred: t.Start,
 	}
@@ -91,7 +94,7 @@ func simulate(d Design, p *Program, m Model, t *Trace, calm bool) (Usage, error)
 			s.load = min(s.load, policy.Tracking.Target/2)
 		}
 	}
-	s.scaler = scaling.New(driven, s.metrics, s.fleet)
+	s.scaler = scaling.New(driven, s.metrics, scaling.Dimensions{scaling.CopyCount: scaling.Copies(s.fleet)})
 	s.fleet.begin(d.Min)
 	s.scaler.Register(registered)
 	s.next()

@@ -28,7 +28,7 @@ func rows(t *testing.T, rows ...string) *Trace {
 func run(t *testing.T, d Design, trace *Trace) Usage {
 	t.Helper()
 	if d.Lambda {
-		return simulateLambda(DefaultModel(), trace)
+		return simulateLambda(d, DefaultModel(), trace)
 	}
 	u, err := simulate(d, readProgram(t), DefaultModel(), trace, true)
 	require.NoError(t, err)
@@ -114,6 +114,30 @@ func TestSmallTraces(t *testing.T) {
 			[]string{"2026-06-01 12:00,1", "2026-06-01 12:03,0", "2026-06-01 12:20,1", "2026-06-01 12:21,0"},
 			Usage{Requests: 4, Calls: 4, Invocations: 4, P95: 5 * time.Second, Function: 4*time.Second + 2*5*time.Second},
 		},
+		{
+			// From 8:50 to 18:00, and ready five seconds later. The requests of 8:50:00 and 18:00:00 find it not, those of 8:51 to
+			// 8:59 do.
+			"a function that is kept has no cold start in business hours", "Lambda, kept warm in business hours",
+			[]string{"2026-06-01 08:00,0", "2026-06-01 08:50,1", "2026-06-01 09:00,0", "2026-06-01 18:00,1", "2026-06-01 18:01,0"},
+			Usage{
+				Requests: 11, Calls: 11, Invocations: 11, P95: 5 * time.Second, Function: 2*time.Second + 2*5*time.Second,
+				Kept: 9*time.Hour + 10*time.Minute, KeptBusy: 5*time.Second + 9*time.Second,
+			},
+		},
+		{
+			// Two a second: the second of each pair finds the one environment busy, and the first of them starts another one.
+			"what comes at once goes to environments that start as needed", "Lambda, kept warm in business hours",
+			[]string{"2026-06-01 08:00,0", "2026-06-01 12:00:00,120", "2026-06-01 12:00:10,0", "2026-06-01 12:10:00,0"},
+			Usage{
+				Requests: 20, Calls: 20, Invocations: 20, P95: 5 * time.Second, Function: 10*time.Second + 6*5*time.Second,
+				Kept: 3*time.Hour + 29*time.Minute + 50*time.Second, KeptBusy: 5*time.Second + 10*time.Second,
+			},
+		},
+		{
+			"on a Saturday, and where the trace begins within the hours, nothing is kept", "Lambda, kept warm in business hours",
+			[]string{"2026-06-05 12:00,0", "2026-06-06 12:00,1", "2026-06-06 12:01,0", "2026-06-06 13:00,0"},
+			Usage{Requests: 1, Calls: 1, Invocations: 1, P50: 5 * time.Second, P95: 5 * time.Second, Function: 6 * time.Second},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			assert.Equal(t, test.want, run(t, design(t, test.design), rows(t, test.rows...)))
@@ -139,6 +163,29 @@ func TestCalmMakesNoDifference(t *testing.T) {
 				assert.Equal(t, restless, calm)
 			})
 		}
+	}
+}
+
+// Jumping over what cannot be a crossover finds the same one as looking at each point.
+func TestACrossoverIsTheFirstPointAtWhichTheFunctionCostsMore(t *testing.T) {
+	p := readProgram(t)
+	prices, err := LoadPrices(p)
+	require.NoError(t, err)
+	s := (&Scenario{Program: p, Model: DefaultModel(), Prices: prices}).sized(alone)
+	day := rows(t, "2026-06-01 00:00,1", "2026-06-01 12:00,1")
+	c := &Crossover{Lambda: "Lambda", Endpoint: "always on", MemoryMB: alone}
+	require.NoError(t, s.find(c, day))
+	require.NotZero(t, c.Requests)
+	function, endpoint := s.Costs(c)
+	assert.Greater(t, function, endpoint)
+	assert.InEpsilon(t, 1, function/endpoint, precision-1)
+	for requests := 50_000.0; requests*precision < c.Requests; requests += 50_000 {
+		scaled := day.Scaled(requests / day.perMonth())
+		function, err := s.run(designOf(c.Lambda), scaled)
+		require.NoError(t, err)
+		endpoint, err := s.run(designOf(c.Endpoint), scaled)
+		require.NoError(t, err)
+		assert.Less(t, function.Monthly, endpoint.Monthly, requests)
 	}
 }
 

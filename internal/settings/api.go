@@ -1,8 +1,6 @@
 package settings
 
 import (
-	"net/http"
-
 	"scaletozero/components/arn"
 	"scaletozero/components/gateway"
 	"scaletozero/components/queue"
@@ -12,19 +10,9 @@ import (
 // other components' arguments, because the document for clients is written
 // from it too, without an engine.
 func (s *Settings) API(scope arn.Scope) *gateway.Args {
-	routes := []gateway.Route{{
-		Method:      http.MethodPost,
-		Path:        s.RoutePath,
-		OperationID: "infer",
-		Summary:     "Asks the model.",
-		Request:     s.RequestSchema,
-		Endpoint: gateway.SageMaker{
-			EndpointName:           s.EndpointName,
-			InferenceComponentName: s.InferenceComponentName,
-		},
-	}}
+	routes := []gateway.Route{s.modelRoute(scope)}
 	if s.Queue != nil {
-		routes = append(routes, queue.Routes(s.FunctionArn(scope), s.RequestSchema)...)
+		routes = append(routes, queue.Routes(s.submitAlias(scope), s.RequestSchema)...)
 	}
 	return &gateway.Args{
 		Scope:            scope,

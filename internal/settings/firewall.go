@@ -6,6 +6,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"scaletozero/components/arn"
 	"scaletozero/components/firewall"
 )
 
@@ -49,7 +50,7 @@ func (s *Settings) logKey() pulumi.StringPtrInput {
 // Logs take keys of their own region only.
 func (r *reader) keyRegion(s *Settings) {
 	parts := strings.Split(s.KMSKeyArn, ":")
-	if region.MatchString(s.Region) && kmsKeyArn.MatchString(s.KMSKeyArn) && parts[3] != s.Region {
+	if region.MatchString(s.Region) && arn.IsKey(s.KMSKeyArn) && parts[3] != s.Region {
 		r.refuse("kmsKeyArn", s.KMSKeyArn, fmt.Sprintf("a key in the stack's region %s", s.Region), "kmsKeyArn VALUE")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"scaletozero/components/image"
 )
 
 // imageURI is an image in a private ECR registry: account, region, repository,
@@ -65,4 +67,15 @@ func (r *reader) imageURI(s *Settings, uri string, digestOnly bool) {
 	case tag == "":
 		r.refuse("imageUri", uri, "named by a tag or a digest", imageExample)
 	}
+}
+
+// Image describes the image that the stack builds of ImageContext. For a function
+// it has the adapter, too, of the build that `make functions` leaves.
+func (s *Settings) Image() *image.Args {
+	args := &image.Args{RepositoryName: s.RepositoryName, Context: s.ImageContext, Platform: s.Platform()}
+	if s.Function != nil {
+		args.Target = "lambda"
+		args.Contexts = map[string]string{"adapter": filepath.Join(".build", "functions", s.Build, "adapter")}
+	}
+	return args
 }

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"unicode"
 
+	"scaletozero/components/dashboard"
 	"scaletozero/components/endpoint"
 	"scaletozero/components/firewall"
+	"scaletozero/components/function"
 	"scaletozero/components/gateway"
 	"scaletozero/components/queue"
 	"scaletozero/components/slo"
@@ -45,11 +47,17 @@ func (r *reader) names(s *Settings) {
 	s.RepositoryName = s.InferenceComponentName
 	s.ExecutionRoleName = r.physical("endpointName", endpointName, s.Stack, "-execution", maxRoleName)
 	s.GatewayRoleName = r.physical("apiName", api, s.Stack, "-gateway", maxRoleName)
+	if s.Function != nil {
+		s.Function.Name = r.physical("modelName", model, s.Stack, "", function.MaxNameLength)
+	}
 	if s.Queue != nil {
 		s.Queue.Name = r.physical("apiName", api, s.Stack, "-jobs", queue.MaxNameLength)
 	}
 	if s.Firewall != nil {
 		s.Firewall.Name = r.physical("apiName", api, s.Stack, "", firewall.MaxNameLength)
+	}
+	if s.Dashboard != nil {
+		s.Dashboard.Name = r.physical("apiName", api, s.Stack, "", dashboard.MaxNameLength)
 	}
 	if s.SLO != nil {
 		s.SLO.Name = r.physical("apiName", api, s.Stack, "-slo", slo.MaxNameLength)
@@ -107,7 +115,7 @@ func (r *reader) checked(key, fallback string, valid func(string) bool, allowed 
 		return fallback
 	}
 	if !valid(value) {
-		r.refuse(key, value, allowed, key+" '"+fallback+"'")
+		r.refuse(key, value, allowed, key+" '"+cmp.Or(fallback, "VALUE")+"'")
 	}
 	return value
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
+	"scaletozero/components/arn"
 	"scaletozero/components/endpoint"
 	"scaletozero/components/gateway"
 )
@@ -66,10 +67,18 @@ type Settings struct {
 	LogRetentionDays int
 	ManageAccount    bool
 
-	// Queue, Firewall and SLO are nil where the stack has none.
-	Queue    *Queue
-	Firewall *Firewall
-	SLO      *SLO
+	// Build is which of the builds of the functions to take: one of
+	// function.Architectures, or the machine's own for the local cloud.
+	// Architecture is what that is built for.
+	Build, Architecture string
+
+	// Function is nil where the model runs on an endpoint. The others are nil where
+	// the stack has none.
+	Function  *Function
+	Queue     *Queue
+	Firewall  *Firewall
+	SLO       *SLO
+	Dashboard *Dashboard
 }
 
 // Source reads one configuration value as Pulumi hands it to a program: text,
@@ -125,7 +134,7 @@ func Parse(stack string, source Source) (*Settings, error) {
 		SubnetIDs:        r.list("subnetIds", subnetID, "a subnet id such as subnet-0a1b2c3d"),
 		SecurityGroupIDs: r.list("securityGroupIds", securityGroupID, "a security group id such as sg-0a1b2c3d"),
 		NetworkIsolation: r.boolean("networkIsolation", true),
-		KMSKeyArn:        r.text("kmsKeyArn", "", kmsKeyArn, "the ARN of a KMS key"),
+		KMSKeyArn:        r.checked("kmsKeyArn", "", arn.IsKey, "the ARN of a KMS key"),
 
 		RateLimit:    r.number("rateLimit", 10, minRate, maxRate),
 		BurstLimit:   r.integer("burstLimit", 20, 1, maxBurst),
@@ -136,9 +145,11 @@ func Parse(stack string, source Source) (*Settings, error) {
 	r.gateway(s)
 	s.APIKeys = r.apiKeys()
 	r.image(s)
+	r.function(s)
 	r.queue(s)
 	r.firewall(s)
 	r.slo(s)
+	r.dashboard(s)
 	r.names(s)
 	r.together(s)
 	if err := r.refusal(stack); err != nil {
@@ -165,12 +176,18 @@ var (
 	instanceType    = regexp.MustCompile(`^ml\.[a-z0-9-]+\.[a-z0-9-]+$`)
 	subnetID        = regexp.MustCompile(`^subnet-[0-9a-f]{8,17}$`)
 	securityGroupID = regexp.MustCompile(`^sg-[0-9a-f]{8,17}$`)
-	kmsKeyArn       = regexp.MustCompile(`^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
 	graviton        = regexp.MustCompile(`^ml\.[a-z]+\d+g[a-z]*\.`)
 )
 
-// Platform is what an image for the instance type is built for.
+// platforms are Docker's names for Lambda's architectures.
+var platforms = map[string]string{"arm64": "linux/arm64", "x86_64": "linux/amd64"}
+
+// Platform is what an image for the function's architecture or the instance type
+// is built for.
 func (s *Settings) Platform() string {
+	if s.Function != nil {
+		return platforms[s.Architecture]
+	}
 	if graviton.MatchString(s.InstanceType) {
 		return "linux/arm64"
 	}
@@ -179,8 +196,10 @@ func (s *Settings) Platform() string {
 
 // ContainerEnvironment is the environment as the model gets it: secret as a
 // whole if any of it was given as a secret.
-func (s *Settings) ContainerEnvironment() pulumi.StringMapInput {
-	environment := pulumi.ToStringMap(s.Environment)
+func (s *Settings) ContainerEnvironment() pulumi.StringMapInput { return s.secretly(s.Environment) }
+
+func (s *Settings) secretly(variables map[string]string) pulumi.StringMapInput {
+	environment := pulumi.ToStringMap(variables)
 	if !s.SecretEnvironment {
 		return environment
 	}

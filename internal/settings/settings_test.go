@@ -66,7 +66,8 @@ func TestDefaults(t *testing.T) {
 	assert.False(t, s.ManageAccount)
 	assert.Nil(t, s.Queue)
 	scope := arn.Scope{Partition: "aws", Region: s.Region, AccountID: "123456789012"}
-	assert.Empty(t, s.FunctionArn(scope))
+	assert.Nil(t, s.Function)
+	assert.Empty(t, s.FunctionArns(scope))
 	assert.Len(t, s.API(scope).Routes, 1)
 }
 
@@ -74,10 +75,10 @@ func TestQueueDefaults(t *testing.T) {
 	s, err := settings.Parse("dev", with(values{"queueEnabled": "true"}).Source)
 	require.NoError(t, err)
 	assert.Equal(t, &settings.Queue{
-		Name: "music-mapping-api-dev-jobs", MaxConcurrency: 2, MaxTries: 3, JobTTLHours: 168, DirectWake: true, Build: "arm64", Architecture: "arm64",
+		Name: "music-mapping-api-dev-jobs", MaxConcurrency: 2, MaxTries: 3, JobTTLHours: 168, DirectWake: true,
 	}, s.Queue)
 	scope := arn.Scope{Partition: "aws", Region: s.Region, AccountID: "123456789012"}
-	assert.Equal(t, "arn:aws:lambda:ap-northeast-1:123456789012:function:music-mapping-api-dev-jobs-submit", s.FunctionArn(scope))
+	assert.Equal(t, []string{"arn:aws:lambda:ap-northeast-1:123456789012:function:music-mapping-api-dev-jobs-submit:live"}, s.FunctionArns(scope))
 	var routes []string
 	for _, route := range s.API(scope).Routes {
 		routes = append(routes, route.Method+" "+route.Path)
@@ -181,13 +182,13 @@ func TestAccepted(t *testing.T) {
 		}, func(t *testing.T, s *settings.Settings) {
 			assert.Equal(t, &settings.Queue{
 				Name: "music-mapping-api-dev-jobs", MaxConcurrency: 1000, MaxTries: 1, JobTTLHours: 336,
-				PointInTimeRecovery: true, DeletionProtection: true, Build: "x86_64", Architecture: "x86_64",
+				PointInTimeRecovery: true, DeletionProtection: true,
 			}, s.Queue)
 			assert.Equal(t, "x86_64", s.Jobs(arn.Scope{}, nil, nil).Architecture)
 		}},
 		"functions of this machine": {values{"queueEnabled": "true", "functionArchitecture": "host"}, func(t *testing.T, s *settings.Settings) {
-			assert.Equal(t, "host", s.Queue.Build)
-			assert.Equal(t, map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH], s.Queue.Architecture)
+			assert.Equal(t, "host", s.Build)
+			assert.Equal(t, map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH], s.Architecture)
 		}},
 		"the jobs' path without jobs": {values{"routePath": "/jobs"}, func(t *testing.T, s *settings.Settings) {
 			assert.Equal(t, "/jobs", s.RoutePath)

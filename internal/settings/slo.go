@@ -31,7 +31,9 @@ func (r *reader) slo(s *Settings) {
 		r.refuse("sloLatencyP50Ms", o.LatencyP50Ms, fmt.Sprintf("at most sloLatencyP95Ms (%d)", o.LatencyP95Ms),
 			fmt.Sprintf("sloLatencyP50Ms %d", o.LatencyP95Ms))
 	}
-	watched := &SLO{Objectives: o, CountColdStarts: r.boolean("sloCountColdStarts", false)}
+	// The access log tells SageMaker's refusals apart. A function has none: its caller
+	// waits, and a 503 of the adapter's is one like any other.
+	watched := &SLO{Objectives: o, CountColdStarts: r.boolean("sloCountColdStarts", false) || s.Function != nil}
 	watched.Email, _ = r.source("sloEmail")
 	if watched.Email != "" && !slo.ValidEmail(watched.Email) {
 		r.refuse("sloEmail", watched.Email, "one address such as team@example.com", "sloEmail ADDRESS")

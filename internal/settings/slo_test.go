@@ -37,6 +37,15 @@ func TestObjectives(t *testing.T) {
 	}, s.Watched(scope, group))
 }
 
+// A function's callers wait for it to start: there is nothing to count apart.
+func TestObjectivesOfAFunctionCountColdStarts(t *testing.T) {
+	for backend, want := range map[string]bool{"sagemaker": false, "function": true} {
+		s, err := settings.Parse("dev", with(values{"sloEnabled": "true", "backend": backend, "networkIsolation": "false"}).Source)
+		require.NoError(t, err)
+		assert.Equal(t, want, s.SLO.CountColdStarts, backend)
+	}
+}
+
 func TestObjectivesRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		config values

@@ -13,13 +13,13 @@ import (
 	"embed"
 	"encoding/json"
 	"io/fs"
-	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
 
 	"scaletozero/examples/calling"
+	"scaletozero/localcloud/loopback"
+	"scaletozero/localcloud/metrics"
 )
 
 //go:embed static
@@ -36,18 +36,22 @@ type Options struct {
 	// Source tells how things stand. It is called once per second, and for every
 	// page that is open; it must be quick and safe for concurrent use.
 	Source func() Snapshot
+	// Dashboards are those that are deployed. Like Source, it must be quick.
+	Dashboards func() []Dashboard
+	// Metrics is what dashboards show.
+	Metrics *metrics.Store
 }
 
 // Console serves the page. It is safe for concurrent use.
 type Console struct {
-	source  func() Snapshot
+	options Options
 	history history
 	handler http.Handler
 }
 
 // New makes a console; it keeps history while Run runs.
 func New(options Options) *Console {
-	c := &Console{source: options.Source}
+	c := &Console{options: options}
 	files, err := fs.Sub(static, "static")
 	if err != nil {
 		panic(err) // "static" is a valid path.
@@ -56,6 +60,7 @@ func New(options Options) *Console {
 	mux.Handle("GET /", http.FileServerFS(files))
 	mux.HandleFunc("GET /calling.js", serveScript)
 	mux.HandleFunc("GET /state", c.serveState)
+	mux.HandleFunc("GET /dashboards", c.serveDashboards)
 	mux.HandleFunc("POST /key", c.serveKey)
 	c.handler = http.NewCrossOriginProtection().Handler(mux)
 	return c
@@ -67,7 +72,7 @@ func (c *Console) Run(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
-		c.history.sample(c.source(), time.Now())
+		c.history.sample(c.options.Source(), time.Now())
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -82,7 +87,7 @@ func (c *Console) Observe(status int, errorType string) { c.history.observe(stat
 
 // ServeHTTP serves the page, under a name of loopback only.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !isLoopback(r.Host) {
+	if !loopback.Is(r.Host) {
 		http.Error(w, "The console answers to 127.0.0.1 and localhost only.", http.StatusForbidden)
 		return
 	}
@@ -93,15 +98,6 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
 	c.handler.ServeHTTP(w, r)
-}
-
-func isLoopback(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // serveScript serves the client kit: the page calls the API with what it
@@ -129,7 +125,7 @@ func (c *Console) serveState(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	samples, answers := c.history.since(after)
-	writeJSON(w, state{c.source(), samples, answers})
+	writeJSON(w, state{c.options.Source(), samples, answers})
 }
 
 // serveKey answers with the key of the API in the form field "url". It is asked
@@ -138,7 +134,7 @@ func (c *Console) serveState(w http.ResponseWriter, r *http.Request) {
 func (c *Console) serveKey(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	url := r.PostFormValue("url")
-	for _, api := range c.source().APIs {
+	for _, api := range c.options.Source().APIs {
 		if api.URL == url && api.Key != "" {
 			writeJSON(w, map[string]string{"key": api.Key})
 			return

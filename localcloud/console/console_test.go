@@ -106,7 +106,10 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
 	c := console.New(console.Options{Source: waking})
-	for _, path := range []string{"/", "/style.css", "/main.js", "/ask.js", "/calling.js", "/favicon.svg", "/state"} {
+	for _, path := range []string{
+		"/", "/style.css", "/main.js", "/ask.js", "/calling.js", "/favicon.svg", "/state",
+		"/dashboard.html", "/dashboard.js", "/dashboard.css", "/graph.js", "/pointer.js", "/markdown.js",
+	} {
 		w := get(c, path)
 		require.Equal(t, http.StatusOK, w.Code, path)
 		policy := w.Header().Get("Content-Security-Policy")

@@ -12,7 +12,8 @@ import (
 // default speed are ten hours of AWS.
 const kept = 600
 
-// Sample is how things stood at one moment, over all endpoints.
+// Sample is how things stood at one moment, over all endpoints, functions and
+// queues.
 type Sample struct {
 	// At is the time on the wall clock and AWS the AWS time, in milliseconds
 	// since 1970.
@@ -26,6 +27,11 @@ type Sample struct {
 	Starting     int `json:"starting"`
 	Desired      int `json:"desired"`
 	Outstanding  int `json:"outstanding"`
+	// Busy are the functions' invocations under way, and Idle their environments
+	// without one; Kept shall be there ahead of invocations.
+	Busy int `json:"busy"`
+	Idle int `json:"idle"`
+	Kept int `json:"kept"`
 	// Visible and Held are the messages of all queues: those that can be received,
 	// and those that are in flight or delayed.
 	Visible int `json:"visible"`
@@ -84,6 +90,14 @@ func count(snapshot Snapshot) Sample {
 	for _, queue := range snapshot.Queues {
 		s.Visible += queue.Visible
 		s.Held += queue.InFlight + queue.Delayed
+	}
+	for _, function := range snapshot.Functions {
+		s.Busy += function.Running
+		// An invocation is there before the environment that it waits for.
+		s.Idle += max(0, function.Environments-function.Running)
+		for _, provisioned := range function.Provisioned {
+			s.Kept += provisioned.Requested
+		}
 	}
 	for _, endpoint := range snapshot.Endpoints {
 		for _, instance := range endpoint.Instances {

@@ -88,6 +88,7 @@ func busy() console.Snapshot {
 		{Name: "TargetTracking-AlarmHigh", State: "INSUFFICIENT_DATA", Reason: "Unchecked: Initial alarm creation", Since: s.Now, CreatedByAWS: true},
 	}
 	s.Activities = []console.Activity{{Time: s.Now, Cause: "alarm music-mapping-model-local-no-capacity", Description: "Setting desired copy count to 1."}}
+	s.Functions, s.Routes = withFunctions().Functions, withFunctions().Routes
 	s.Queues = []console.Queue{
 		{Name: "music-mapping-jobs-local", Visible: 7, InFlight: 2, Delayed: 1, OldestSeconds: 93.4},
 		{Name: "music-mapping-jobs-local-dead", Visible: 0},
@@ -117,6 +118,7 @@ func TestEverythingIsShown(t *testing.T) {
 	assert.Equal(t, []string{
 		"Instances over time; now 1 in service, 1 coming or going",
 		"Copies over time; now 1 in service, 1 coming or going, 2 desired",
+		"Environments over time; now 3 running, 3 ready or starting, 4 to be provisioned",
 	}, charts)
 	var unlabelled []string
 	page.Evaluate(`[...document.querySelectorAll("input, textarea, progress")].filter((e) => e.labels.length === 0).map((e) => e.id)`, &unlabelled)

@@ -8,10 +8,13 @@ type Snapshot struct {
 	// Speed is how many times faster than the wall clock AWS time runs.
 	Speed      float64    `json:"speed"`
 	Endpoints  []Endpoint `json:"endpoints"`
+	Functions  []Function `json:"functions"`
 	Alarms     []Alarm    `json:"alarms"`
 	Activities []Activity `json:"activities"`
-	APIs       []API      `json:"apis"`
-	Queues     []Queue    `json:"queues"`
+	// APIs are those that the form can call, Routes what all others have.
+	APIs   []API   `json:"apis"`
+	Routes []Route `json:"routes"`
+	Queues []Queue `json:"queues"`
 	// Jobs counts the jobs that are kept, by status.
 	Jobs map[string]int `json:"jobs,omitempty"`
 	// Faults says what is switched on, one sentence each.
@@ -48,6 +51,34 @@ type Copy struct {
 	Outstanding int    `json:"outstanding"`
 }
 
+// Function is a Lambda function. Counts are since the local cloud was started.
+type Function struct {
+	Name string `json:"name"`
+	// Environments are processes, with work or without; Running are invocations
+	// under way, and Inits the environments that were started.
+	Environments int `json:"environments"`
+	Running      int `json:"running"`
+	Inits        int `json:"inits"`
+	// Invocations ran, of which Errors failed; Throttles were refused.
+	Invocations int `json:"invocations"`
+	Errors      int `json:"errors"`
+	Throttles   int `json:"throttles"`
+	// Aliases are the versions that its aliases name.
+	Aliases     map[string]string `json:"aliases,omitempty"`
+	Provisioned []Provisioned     `json:"provisioned,omitempty"`
+}
+
+// Provisioned is what is kept ahead of invocations for an alias or a version,
+// which Qualifier names: Requested environments shall be there, Allocated are, of
+// which InUse have work. Failure is why the rest does not come, if it does not.
+type Provisioned struct {
+	Qualifier string `json:"qualifier"`
+	Requested int    `json:"requested"`
+	Allocated int    `json:"allocated"`
+	InUse     int    `json:"inUse"`
+	Failure   string `json:"failure,omitempty"`
+}
+
 // inService is the state of an instance or a copy that can be used.
 const inService = "InService"
 
@@ -80,6 +111,17 @@ type API struct {
 	// Key is an API key for it, or empty. It is not part of the state which the
 	// page asks for every second.
 	Key string `json:"-"`
+}
+
+// Route is an operation of an API that the form is not for.
+type Route struct {
+	// API is the name of the API.
+	API    string `json:"api"`
+	Method string `json:"method"`
+	// URL may have parameters in it, such as {id}.
+	URL string `json:"url"`
+	// Summary says what it does; empty where the API's document does not.
+	Summary string `json:"summary,omitempty"`
 }
 
 // Queue is an SQS queue by its messages: Visible ones can be received, InFlight

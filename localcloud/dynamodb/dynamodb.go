@@ -1,6 +1,6 @@
-// Package dynamodb is the local cloud's Amazon DynamoDB: tables with one hash
-// key, which the functions reach over the service's own wire protocol, AWS JSON
-// 1.0. Conditions and updates are evaluated by minidyn; what is around them, such
+// Package dynamodb is the local cloud's Amazon DynamoDB: tables with a hash key,
+// and a range key if wanted, which the functions reach over the service's own wire
+// protocol, AWS JSON 1.0. Conditions and updates are evaluated by minidyn; what is around them, such
 // as the limits, return values and expiry, is here.
 //
 // A table is made and removed by the provider only: CreateTable and its like are
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,9 +38,28 @@ type Table struct {
 	ARN, Name string
 	// HashKey is the name of the key attribute, which is a string.
 	HashKey string
+	// RangeKey is the same for the key's second attribute; empty if there is none.
+	RangeKey string
 	// TTLAttribute is the number attribute that says when an item expires, in
 	// seconds since 1970, AWS time; empty if items do not expire.
 	TTLAttribute string
+}
+
+// keys are the names of the key's attributes, the hash key first.
+func (t Table) keys() []string {
+	if t.RangeKey == "" {
+		return []string{t.HashKey}
+	}
+	return []string{t.HashKey, t.RangeKey}
+}
+
+// keyOf is the key of an item.
+func (t Table) keyOf(one item) item {
+	key := item{}
+	for _, name := range t.keys() {
+		key[name] = one[name]
+	}
+	return key
 }
 
 // State is how a table stands.
@@ -67,6 +87,7 @@ type item = map[string]*server.AttributeValue
 // time.
 type Service struct {
 	options Options
+	served  http.Handler
 
 	mu     sync.Mutex
 	engine *server.Client
@@ -84,6 +105,7 @@ func New(options Options) (*Service, error) {
 		options.Logger = slog.Default()
 	}
 	s := &Service{options: options, engine: server.NewClient(), tables: map[string]Table{}}
+	s.served = s.protocol()
 	var err error
 	s.kept, err = load(options.Path)
 	return s, err
@@ -106,7 +128,7 @@ func (s *Service) Resume(t Table) error {
 		return err
 	}
 	for _, one := range s.kept[t.Name] {
-		if err := s.restore(t, one[t.HashKey], one); err != nil {
+		if err := s.restore(t, t.keyOf(one), one); err != nil {
 			return fmt.Errorf("table %q: an item that was kept: %w", t.Name, err)
 		}
 	}
@@ -118,12 +140,12 @@ func (s *Service) create(t Table) error {
 	if _, exists := s.tables[t.Name]; exists {
 		return fmt.Errorf("table %q: ResourceInUseException: Table already exists: %s", t.Name, t.Name)
 	}
-	_, err := s.engine.CreateTable(context.Background(), &server.CreateTableInput{
-		TableName:            &t.Name,
-		BillingMode:          types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: &t.HashKey, AttributeType: types.ScalarAttributeTypeS}},
-		KeySchema:            []types.KeySchemaElement{{AttributeName: &t.HashKey, KeyType: types.KeyTypeHash}},
-	})
+	input := &server.CreateTableInput{TableName: &t.Name, BillingMode: types.BillingModePayPerRequest}
+	for i, name := range t.keys() {
+		input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeTypeS})
+		input.KeySchema = append(input.KeySchema, types.KeySchemaElement{AttributeName: &name, KeyType: []types.KeyType{types.KeyTypeHash, types.KeyTypeRange}[i]})
+	}
+	_, err := s.engine.CreateTable(context.Background(), input)
 	if err != nil {
 		return fmt.Errorf("table %q: %w", t.Name, err)
 	}
@@ -208,7 +230,7 @@ func (s *Service) sweep() error {
 			if expires, ok := expiry(one, t.TTLAttribute); !ok || !expires.Before(before) {
 				continue
 			}
-			if err := s.restore(t, one[t.HashKey], nil); err != nil {
+			if err := s.restore(t, t.keyOf(one), nil); err != nil {
 				return err
 			}
 			s.changed = true

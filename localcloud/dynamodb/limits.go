@@ -13,8 +13,9 @@ import (
 const (
 	// maxItem is the largest item, in bytes, the names of its attributes included.
 	maxItem = 400 << 10
-	// maxKey is the largest hash key, in bytes.
-	maxKey = 2048
+	// maxHashKey and maxRangeKey are the largest keys, in bytes.
+	maxHashKey  = 2048
+	maxRangeKey = 1024
 )
 
 // maxDigits is how many digits of a number the engine keeps, which computes with
@@ -25,8 +26,8 @@ var number = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]
 
 // checkItem refuses an item that is too large, with the given message, and one
 // whose key or numbers are not valid.
-func checkItem(one item, hashKey, tooLarge string) error {
-	if err := checkKeyValue(one[hashKey], hashKey); err != nil {
+func checkItem(one item, t Table, tooLarge string) error {
+	if err := checkKeyValues(one, t); err != nil {
 		return err
 	}
 	if err := checkValues(one); err != nil {
@@ -38,23 +39,30 @@ func checkItem(one item, hashKey, tooLarge string) error {
 	return nil
 }
 
-func checkKey(key item, hashKey string) error {
-	if len(key) != 1 || key[hashKey] == nil {
+func checkKey(key item, t Table) error {
+	if len(key) != len(t.keys()) || key[t.HashKey] == nil || t.RangeKey != "" && key[t.RangeKey] == nil {
 		return invalid("The provided key element does not match the schema")
 	}
-	return checkKeyValue(key[hashKey], hashKey)
+	return checkKeyValues(key, t)
 }
 
-func checkKeyValue(value *server.AttributeValue, hashKey string) error {
+func checkKeyValues(one item, t Table) error {
+	if err := checkKeyValue(one[t.HashKey], t.HashKey, "hashkey", maxHashKey); err != nil || t.RangeKey == "" {
+		return err
+	}
+	return checkKeyValue(one[t.RangeKey], t.RangeKey, "rangekey", maxRangeKey)
+}
+
+func checkKeyValue(value *server.AttributeValue, name, kind string, most int) error {
 	switch {
 	case value == nil:
-		return invalid("One or more parameter values were invalid: Missing the key %s in the item", hashKey)
+		return invalid("One or more parameter values were invalid: Missing the key %s in the item", name)
 	case value.S == nil:
-		return invalid("One or more parameter values were invalid: Type mismatch for key %s expected: S", hashKey)
+		return invalid("One or more parameter values were invalid: Type mismatch for key %s expected: S", name)
 	case *value.S == "":
-		return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: %s", hashKey)
-	case len(*value.S) > maxKey:
-		return invalid("One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of %d bytes", maxKey)
+		return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: %s", name)
+	case len(*value.S) > most:
+		return invalid("One or more parameter values were invalid: Size of %s has exceeded the maximum size limit of %d bytes", kind, most)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ type writeOutput struct {
 }
 
 // put is PutItem.
-func (s *Service) put(in putInput) (any, error) {
+func (s *Service) put(_ context.Context, in putInput) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.table(in.TableName)
@@ -67,13 +67,13 @@ func (s *Service) put(in putInput) (any, error) {
 	if err := checkReturnValues(in.ReturnValues, "NONE", "ALL_OLD"); err != nil {
 		return nil, err
 	}
-	if err := checkItem(in.Item, t.HashKey, "Item size has exceeded the maximum allowed size"); err != nil {
+	if err := checkItem(in.Item, t, "Item size has exceeded the maximum allowed size"); err != nil {
 		return nil, err
 	}
 	if err := checkValues(in.ExpressionAttributeValues); err != nil {
 		return nil, err
 	}
-	old, err := s.read(t, in.Item[t.HashKey])
+	old, err := s.read(t, t.keyOf(in.Item))
 	if err != nil {
 		return nil, err
 	}
@@ -89,14 +89,14 @@ func (s *Service) put(in putInput) (any, error) {
 }
 
 // get is GetItem.
-func (s *Service) get(in getInput) (any, error) {
+func (s *Service) get(_ context.Context, in getInput) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.table(in.TableName)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkKey(in.Key, t.HashKey); err != nil {
+	if err := checkKey(in.Key, t); err != nil {
 		return nil, err
 	}
 	return s.engine.GetItem(context.Background(), &server.GetItemInput{
@@ -106,7 +106,7 @@ func (s *Service) get(in getInput) (any, error) {
 
 // update is UpdateItem. The engine ignores REMOVE and knows no largest item, so
 // both are done here, before anyone else can see the item.
-func (s *Service) update(in updateInput) (any, error) {
+func (s *Service) update(_ context.Context, in updateInput) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.table(in.TableName)
@@ -116,7 +116,7 @@ func (s *Service) update(in updateInput) (any, error) {
 	if err := checkReturnValues(in.ReturnValues, "NONE", "ALL_OLD", "ALL_NEW"); err != nil {
 		return nil, err
 	}
-	if err := checkKey(in.Key, t.HashKey); err != nil {
+	if err := checkKey(in.Key, t); err != nil {
 		return nil, err
 	}
 	if err := checkValues(in.ExpressionAttributeValues); err != nil {
@@ -126,8 +126,7 @@ func (s *Service) update(in updateInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := in.Key[t.HashKey]
-	old, err := s.read(t, key)
+	old, err := s.read(t, in.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -139,20 +138,20 @@ func (s *Service) update(in updateInput) (any, error) {
 		return nil, err
 	}
 	s.changed = true
-	next, err := s.read(t, key)
+	next, err := s.read(t, in.Key)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range removed {
 		delete(next, name)
 	}
-	if err := checkItem(next, t.HashKey, "Item size to update has exceeded the maximum allowed size"); err != nil {
-		if failed := s.restore(t, key, old); failed != nil {
+	if err := checkItem(next, t, "Item size to update has exceeded the maximum allowed size"); err != nil {
+		if failed := s.restore(t, in.Key, old); failed != nil {
 			return nil, failed
 		}
 		return nil, err
 	}
-	if err := s.restore(t, key, next); err != nil {
+	if err := s.restore(t, in.Key, next); err != nil {
 		return nil, err
 	}
 	return returned(in.ReturnValues, old, next), nil
@@ -167,8 +166,8 @@ func (s *Service) table(name string) (Table, error) {
 }
 
 // read returns the item with the key, nil if there is none.
-func (s *Service) read(t Table, key *server.AttributeValue) (item, error) {
-	out, err := s.engine.GetItem(context.Background(), &server.GetItemInput{TableName: &t.Name, Key: item{t.HashKey: key}})
+func (s *Service) read(t Table, key item) (item, error) {
+	out, err := s.engine.GetItem(context.Background(), &server.GetItemInput{TableName: &t.Name, Key: key})
 	if err != nil {
 		return nil, err
 	}
@@ -176,9 +175,9 @@ func (s *Service) read(t Table, key *server.AttributeValue) (item, error) {
 }
 
 // restore makes content the item with the key; nil removes it.
-func (s *Service) restore(t Table, key *server.AttributeValue, content item) error {
+func (s *Service) restore(t Table, key, content item) error {
 	if content == nil {
-		_, err := s.engine.DeleteItem(context.Background(), &server.DeleteItemInput{TableName: &t.Name, Key: item{t.HashKey: key}})
+		_, err := s.engine.DeleteItem(context.Background(), &server.DeleteItemInput{TableName: &t.Name, Key: key})
 		return err
 	}
 	_, err := s.engine.PutItem(context.Background(), &server.PutItemInput{TableName: &t.Name, Item: content})

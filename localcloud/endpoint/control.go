@@ -1,20 +1,13 @@
 package endpoint
 
 import (
-	"crypto/rand"
-	"encoding/json"
+	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
-)
 
-// The operations of the control API.
-const (
-	controlTarget       = "SageMaker."
-	describeComponent   = "DescribeInferenceComponent"
-	updateRuntimeConfig = "UpdateInferenceComponentRuntimeConfig"
+	"scaletozero/localcloud/awsjson"
 )
 
 // The values of InferenceComponentStatus that a component can have here: one that
@@ -30,57 +23,25 @@ const (
 // UpdateInferenceComponentRuntimeConfig, in the service's protocol, AWS JSON 1.1.
 // Requests need no signature.
 func (r *Runtime) Control() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		w.Header().Set("X-Amzn-RequestId", rand.Text())
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		answer, failed := r.control(req)
-		if failed != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			answer = failed
-		}
-		if err := json.NewEncoder(w).Encode(answer); err != nil {
-			r.options.Logger.Debug("the caller left before the answer", "error", err)
-		}
-	})
+	return &awsjson.Service{
+		Version: "1.1", Target: "SageMaker.",
+		Operations: map[string]awsjson.Operation{
+			"DescribeInferenceComponent":            awsjson.Of(r.describe),
+			"UpdateInferenceComponentRuntimeConfig": awsjson.Of(r.updateCopies),
+		},
+		Logger: r.options.Logger,
+	}
 }
 
-// controlError is an error as AWS JSON writes it; its status is 400.
-type controlError struct {
-	Type    string `json:"__type"`
-	Message string `json:"message"`
+func validationException(format string, args ...any) *awsjson.Error {
+	return &awsjson.Error{Type: "ValidationException", Message: fmt.Sprintf(format, args...)}
 }
 
-func validationException(format string, args ...any) *controlError {
-	return &controlError{"ValidationException", fmt.Sprintf(format, args...)}
-}
-
-// controlRequest has the fields of both operations.
-type controlRequest struct {
-	InferenceComponentName string
-	DesiredRuntimeConfig   *struct{ CopyCount *int }
-}
-
-func (r *Runtime) control(req *http.Request) (any, *controlError) {
-	operation, ok := strings.CutPrefix(req.Header.Get("X-Amz-Target"), controlTarget)
-	if !ok || operation != describeComponent && operation != updateRuntimeConfig {
-		return nil, &controlError{"UnknownOperationException", fmt.Sprintf("X-Amz-Target is %q: localcloud implements %s%s and %[2]s%[4]s",
-			req.Header.Get("X-Amz-Target"), controlTarget, describeComponent, updateRuntimeConfig)}
+func checkName(component string) error {
+	if !validName(component) {
+		return validationException("InferenceComponentName is %q: %s", component, nameRule)
 	}
-	body, err := io.ReadAll(io.LimitReader(req.Body, maxPayload))
-	var wanted controlRequest
-	if err == nil {
-		err = json.Unmarshal(body, &wanted)
-	}
-	if err != nil {
-		return nil, &controlError{"SerializationException", "the body could not be read: " + err.Error()}
-	}
-	if !validName(wanted.InferenceComponentName) {
-		return nil, validationException("InferenceComponentName is %q: %s", wanted.InferenceComponentName, nameRule)
-	}
-	if operation == describeComponent {
-		return r.describe(wanted.InferenceComponentName)
-	}
-	return r.updateCopies(wanted)
+	return nil
 }
 
 func (r *Runtime) componentARN(name string) string {
@@ -97,7 +58,13 @@ type description struct {
 	RuntimeConfig                  struct{ DesiredCopyCount, CurrentCopyCount int }
 }
 
-func (r *Runtime) describe(name string) (any, *controlError) {
+type describeInput struct{ InferenceComponentName string }
+
+func (r *Runtime) describe(_ context.Context, wanted describeInput) (any, error) {
+	name := wanted.InferenceComponentName
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
 	updating := r.Updating(name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -126,10 +93,18 @@ func (r *Runtime) describe(name string) (any, *controlError) {
 	return d, nil
 }
 
+type updateInput struct {
+	InferenceComponentName string
+	DesiredRuntimeConfig   *struct{ CopyCount *int }
+}
+
 // updateCopies asks for copies, as the autoscaler does. The service takes no 0,
 // although its reference says so: only a scaling policy puts a component to sleep.
-func (r *Runtime) updateCopies(wanted controlRequest) (any, *controlError) {
+func (r *Runtime) updateCopies(_ context.Context, wanted updateInput) (any, error) {
 	name := wanted.InferenceComponentName
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
 	if wanted.DesiredRuntimeConfig == nil || wanted.DesiredRuntimeConfig.CopyCount == nil {
 		return nil, validationException("DesiredRuntimeConfig.CopyCount is missing")
 	}
@@ -144,12 +119,12 @@ func (r *Runtime) updateCopies(wanted controlRequest) (any, *controlError) {
 		return nil, validationException("Cannot update in-progress inference component %q.", r.componentARN(name))
 	}
 	if err := r.SetDesiredCopies(name, count); err != nil {
-		return nil, &controlError{"ValidationException", strings.TrimPrefix(err.Error(), "ValidationException: ")}
+		return nil, validationException("%s", strings.TrimPrefix(err.Error(), "ValidationException: "))
 	}
 	return struct{ InferenceComponentArn string }{r.componentARN(name)}, nil
 }
 
-func (r *Runtime) noComponent(name string) *controlError {
+func (r *Runtime) noComponent(name string) error {
 	return validationException("Could not find inference component %q.", r.componentARN(name))
 }
 

@@ -3,8 +3,9 @@ package faults
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
+
+	"scaletozero/localcloud/loopback"
 )
 
 const (
@@ -55,11 +56,7 @@ func refuse(r *http.Request) error {
 	if r.Header.Get(AdminHeader) != AdminValue {
 		return fmt.Errorf("the header %s: %s is missing", AdminHeader, AdminValue)
 	}
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !loopback.Is(r.Host) {
 		return fmt.Errorf("the host %q is not loopback", r.Host)
 	}
 	return nil

@@ -45,20 +45,23 @@ type API struct {
 	responses *gatewayResponses
 }
 
-// Paths are the paths that have the HTTP method.
-func (a *API) Paths(httpMethod string) []string {
-	var paths []string
-	for _, m := range a.methods {
-		if m.httpMethod == httpMethod {
-			paths = append(paths, m.path)
-		}
+// Operation is one of an API, as its document describes it. ID and Summary are
+// empty where the document has none.
+type Operation struct{ Method, Path, ID, Summary string }
+
+// Operations are those of the API, ordered by path and method.
+func (a *API) Operations() []Operation {
+	operations := make([]Operation, len(a.methods))
+	for i, m := range a.methods {
+		operations[i] = Operation{Method: m.httpMethod, Path: m.path, ID: m.operationID, Summary: m.summary}
 	}
-	return paths
+	return operations
 }
 
 // method is one method of one resource.
 type method struct {
-	httpMethod, path string
+	httpMethod, path     string
+	operationID, summary string
 	// segments are the parts of path.
 	segments []string
 	// name is the method's for throttles.
@@ -164,8 +167,8 @@ var pathSegment = regexp.MustCompile(`^(?:[A-Za-z0-9_.,:-]*|\{[A-Za-z0-9_.-]+\})
 
 func (i *importer) method(where, httpMethod, path string, item *openapi3.PathItem, operation *openapi3.Operation, validators map[string]validator) *method {
 	m := &method{
-		httpMethod: httpMethod, path: path, segments: strings.Split(path, "/"), name: methodKey(path, httpMethod),
-		models: map[string]*jsonschema.Schema{},
+		httpMethod: httpMethod, path: path, operationID: operation.OperationID, summary: operation.Summary,
+		segments: strings.Split(path, "/"), name: methodKey(path, httpMethod), models: map[string]*jsonschema.Schema{},
 	}
 	m.apiKeyRequired = i.apiKeyRequired(where, operation)
 

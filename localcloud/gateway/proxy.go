@@ -13,9 +13,9 @@ import (
 const lambdaService = "lambda"
 
 // functionARN takes the URI of a Lambda integration apart: the group is the path
-// with its leading slash. Aliases and versions are not served.
+// with its leading slash. The function may have an alias or a version behind it.
 var functionARN = regexp.MustCompile(
-	`^arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path(/2015-03-31/functions/arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]{1,64}/invocations)$`)
+	`^arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path(/2015-03-31/functions/arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]{1,64}(?::(?:\$LATEST|[A-Za-z0-9_-]{1,128}))?/invocations)$`)
 
 // proxy compiles an aws_proxy integration: the function gets the whole request
 // and gives the whole response (AWS page "Lambda proxy integrations in API
@@ -24,7 +24,7 @@ func (i *importer) proxy(where string, document integrationDocument) backend {
 	result := &awsBackend{service: lambdaService, httpMethod: http.MethodPost}
 	if parts := functionARN.FindStringSubmatch(document.URI); parts == nil {
 		i.problem(where, "uri is %q: an aws_proxy integration reaches a function only, "+
-			"as arn:PARTITION:apigateway:REGION:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations, without an alias or a version", document.URI)
+			"as arn:PARTITION:apigateway:REGION:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations, with or without an alias or a version behind the ARN", document.URI)
 	} else {
 		result.path = parts[1]
 	}

@@ -230,6 +230,21 @@ func TestAFunctionInTheAccessLog(t *testing.T) {
 	assert.Equal(t, "502 200 Lambda Customer Function Error:refused\n", log.String())
 }
 
+// What is invoked is the function, or its alias or version.
+func TestAQualifiedFunction(t *testing.T) {
+	for _, qualifier := range []string{":live", ":7", ":$LATEST"} {
+		var path string
+		lambda := func(w http.ResponseWriter, r *http.Request) {
+			path = r.URL.Path
+			_, _ = io.WriteString(w, `{"statusCode":200}`)
+		}
+		uri := strings.Replace(functionURI, ":submit/", ":submit"+qualifier+"/", 1)
+		base := serveFunction(t, proxied(t, object{"uri": uri}), http.HandlerFunc(lambda))
+		job("GET", "/jobs/1", "").send(t, base)
+		assert.Equal(t, "/2015-03-31/functions/arn:aws:lambda:ap-northeast-1:123456789012:function:submit"+qualifier+"/invocations", path)
+	}
+}
+
 func TestImportRefusesOfFunctions(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -237,7 +252,7 @@ func TestImportRefusesOfFunctions(t *testing.T) {
 		want   string
 	}{
 		{"another service", object{"uri": "arn:aws:apigateway:ap-northeast-1:runtime.sagemaker:path/endpoints/a/invocations"}, "an aws_proxy integration reaches a function only"},
-		{"an alias", object{"uri": strings.Replace(functionURI, ":submit/", ":submit:live/", 1)}, "without an alias or a version"},
+		{"two qualifiers", object{"uri": strings.Replace(functionURI, ":submit/", ":submit:live:1/", 1)}, "with or without an alias or a version behind the ARN"},
 		{"another method", object{"httpMethod": "GET"}, `httpMethod is "GET": an aws_proxy integration needs POST`},
 		{"no role", object{"credentials": nil}, "permissions of the function itself are not served"},
 		{"a template", object{"requestTemplates": object{"application/json": "$input.body"}}, "leave them out"},

@@ -51,7 +51,7 @@ func (e *environment) next(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", "application/json")
 	header.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
 	header.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(inv.deadline.UnixMilli(), 10))
-	header.Set("Lambda-Runtime-Invoked-Function-Arn", e.spec.ARN)
+	header.Set("Lambda-Runtime-Invoked-Function-Arn", inv.arn)
 	header.Set("Lambda-Runtime-Trace-Id", inv.trace)
 	// A program that does not read it ends, or runs into its timeout.
 	_, _ = w.Write(inv.payload)

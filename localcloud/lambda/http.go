@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// ServeHTTP answers POST /2015-03-31/functions/{name or ARN}/invocations, the
-// wire form of Invoke for invocations that wait for their answer. Requests need no
-// signature.
+// ServeHTTP answers POST /2015-03-31/functions/{name or ARN}/invocations, with or
+// without ?Qualifier=, the wire form of Invoke for invocations that wait for their
+// answer. Requests need no signature.
 func (r *Runtime) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	result, err := r.serve(req)
 	failed := new(Error)
@@ -30,7 +30,7 @@ func (r *Runtime) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("X-Amzn-RequestId", result.RequestID)
-	header.Set("X-Amz-Executed-Version", latest)
+	header.Set("X-Amz-Executed-Version", result.Version)
 	if result.FunctionError != "" {
 		header.Set("X-Amz-Function-Error", result.FunctionError)
 	}
@@ -55,7 +55,11 @@ func (r *Runtime) serve(req *http.Request) (Result, error) {
 	if err != nil {
 		return Result{}, &Error{Status: http.StatusBadRequest, Type: "InvalidRequestContentException", Message: "The body could not be read: " + err.Error()}
 	}
-	return r.Invoke(req.Context(), name, payload)
+	qualifier, err := qualify(name, req.URL.Query().Get("Qualifier"))
+	if err != nil {
+		return Result{}, err
+	}
+	return r.invoke(req.Context(), name, qualifier, payload)
 }
 
 // fail writes an error as the service's protocol, REST JSON, does.

@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"scaletozero/localcloud/faults"
@@ -20,13 +20,10 @@ import (
 // (developer guide, "Lambda quotas").
 const maxRequest = 6291456
 
-// latest is the only version that a function has here.
-const latest = "$LATEST"
-
 // Result is what a function answered.
 type Result struct {
-	// RequestID is the invocation's.
-	RequestID string
+	// RequestID is the invocation's, Version the one that ran.
+	RequestID, Version string
 	// FunctionError is "Unhandled" where the function failed, and otherwise empty.
 	FunctionError string
 	// Payload is the function's answer, or its error as JSON.
@@ -48,8 +45,10 @@ var errClosed = errors.New("the local Lambda is closed")
 // invocation is one invocation on its way.
 type invocation struct {
 	id, trace string
-	payload   []byte
-	deadline  time.Time
+	// arn is what was invoked, with the alias or version that was named.
+	arn      string
+	payload  []byte
+	deadline time.Time
 	// answered takes the program's answer.
 	answered chan Result
 	// crash ends the program once it has the invocation.
@@ -57,13 +56,19 @@ type invocation struct {
 }
 
 // Invoke has a function answer a payload, which must be JSON, and waits for it.
-// The function goes by its name or ARN. A function that fails is a Result with a
+// The function goes by its name or ARN, with or without an alias or a version
+// behind it, as in NAME:live. A function that fails is a Result with a
 // FunctionError, and no error.
 //
-// Errors: *Error where the function does not exist, the payload is too large or no
-// JSON, or all concurrency is in use; the error of ctx, while, as on AWS, the
-// function runs on.
+// Errors: *Error where the function, alias or version does not exist, the payload
+// is too large or no JSON, or all concurrency is in use; the error of ctx, while,
+// as on AWS, the function runs on.
 func (r *Runtime) Invoke(ctx context.Context, name string, payload []byte) (Result, error) {
+	_, qualifier := SplitName(name)
+	return r.invoke(ctx, name, qualifier, payload)
+}
+
+func (r *Runtime) invoke(ctx context.Context, name, qualifier string, payload []byte) (Result, error) {
 	if len(payload) == 0 {
 		payload = []byte("{}")
 	}
@@ -74,17 +79,22 @@ func (r *Runtime) Invoke(ctx context.Context, name string, payload []byte) (Resu
 	if !json.Valid(payload) {
 		return Result{}, &Error{Status: http.StatusBadRequest, Type: "InvalidRequestContentException", Message: "Could not parse request body into json"}
 	}
-	f, spec, err := r.admit(name)
+	a, err := r.admit(name, qualifier)
 	if err != nil {
 		return Result{}, err
 	}
-	inv := newInvocation(payload, spec.Tracing)
-	inv.crash = r.options.Faults.Happens(faults.FunctionCrash, f.name)
+	inv := newInvocation(payload, a.version.Tracing)
+	inv.arn = a.version.arn
+	if qualifier != "" {
+		inv.arn += ":" + qualifier
+	}
+	inv.crash = r.options.Faults.Happens(faults.FunctionCrash, a.version.name)
 	done := make(chan Result, 1)
 	r.background.Go(func() {
 		began := time.Now()
-		result := r.run(f, spec, inv)
-		r.leave(f, spec, result, time.Since(began))
+		result := r.run(a, inv)
+		result.Version = a.version.number
+		r.leave(a, result, time.Since(began))
 		done <- result
 	})
 	select {
@@ -112,51 +122,66 @@ func newInvocation(payload []byte, sampled bool) *invocation {
 	return inv
 }
 
-// functionName takes the name out of an ARN, with or without the qualifier
-// $LATEST; a name stays as it is.
-func functionName(nameOrARN string) string {
-	name := nameOrARN
-	if strings.HasPrefix(name, "arn:") {
-		if parts := strings.SplitN(name, ":", 7); len(parts) == 7 {
-			name = parts[6]
-		}
-	}
-	return strings.TrimSuffix(name, ":"+latest)
+// admission is an invocation that may run.
+type admission struct {
+	version *version
+	// resource is NAME:QUALIFIER; empty where no alias or version was named.
+	resource string
+	// kept is the environment that was kept ahead for it, or nil; spilled tells that
+	// all that were kept had work.
+	kept    *environment
+	spilled bool
 }
 
 // admit counts an invocation that may run, which leave ends.
-func (r *Runtime) admit(name string) (*function, *Function, error) {
+func (r *Runtime) admit(name, qualifier string) (*admission, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	f := r.functions[functionName(name)]
-	if f == nil {
-		return nil, nil, &Error{Status: http.StatusNotFound, Type: "ResourceNotFoundException", Message: "Function not found: " + name}
+	v, err := r.find(name, qualifier)
+	if err != nil {
+		return nil, err
 	}
 	if r.closed {
-		return nil, nil, &Error{Status: http.StatusInternalServerError, Type: "ServiceException", Message: errClosed.Error()}
+		return nil, &Error{Status: http.StatusInternalServerError, Type: "ServiceException", Message: errClosed.Error()}
 	}
-	if reason := r.throttled(f); reason != "" {
+	f, a := v.function, &admission{version: v}
+	if qualifier != "" {
+		a.resource = f.name + ":" + qualifier
+	}
+	reason := ""
+	if r.options.Faults.Happens(faults.FunctionThrottling, f.name) {
+		reason = accountLimit
+	} else if a.kept = r.takeProvisioned(f.pools[qualifier]); a.kept == nil {
+		a.spilled, reason = f.pools[qualifier] != nil, r.throttled(f)
+	}
+	if reason != "" {
 		f.throttles++
 		r.options.Metric("Throttles", dimension(f.name), 1)
-		return nil, nil, &Error{Status: http.StatusTooManyRequests, Type: "TooManyRequestsException", Message: "Rate Exceeded.", Reason: reason}
+		return nil, &Error{Status: http.StatusTooManyRequests, Type: "TooManyRequestsException", Message: "Rate Exceeded.", Reason: reason}
 	}
 	f.running++
+	f.peak = max(f.peak, f.running)
 	f.invocations++
 	r.running++
-	r.working[f.spec.Code]++
-	return f, f.spec, nil
+	r.peak = max(r.peak, r.running)
+	r.working[v.Code]++
+	return a, nil
 }
 
+// The reasons of a TooManyRequestsException (API reference, Invoke).
+const (
+	ownLimit     = "ReservedFunctionConcurrentInvocationLimitExceeded"
+	accountLimit = "ConcurrentInvocationLimitExceeded"
+)
+
 // throttled says which limit, if any, is in the way of one more invocation
-// (developer guide, "Understanding Lambda function scaling"). The caller holds mu.
+// without provisioned concurrency (developer guide, "Understanding Lambda function
+// scaling"). What is provisioned is taken from what the function reserves, or from
+// the account, in use or not. The caller holds mu.
 func (r *Runtime) throttled(f *function) string {
-	const own, account = "ReservedFunctionConcurrentInvocationLimitExceeded", "ConcurrentInvocationLimitExceeded"
-	if r.options.Faults.Happens(faults.FunctionThrottling, f.name) {
-		return account
-	}
 	if f.spec.Reserved >= 0 {
-		if f.running >= f.spec.Reserved {
-			return own
+		if f.onDemand() >= f.spec.Reserved-f.provisioned("") {
+			return ownLimit
 		}
 		return ""
 	}
@@ -166,64 +191,89 @@ func (r *Runtime) throttled(f *function) string {
 		if other.spec.Reserved >= 0 {
 			left -= other.spec.Reserved
 		} else {
-			left -= other.running
+			left -= other.onDemand() + other.provisioned("")
 		}
 	}
 	if left <= 0 {
-		return account
+		return accountLimit
 	}
 	return ""
 }
 
 // leave ends what admit counted.
-func (r *Runtime) leave(f *function, spec *Function, result Result, took time.Duration) {
+func (r *Runtime) leave(a *admission, result Result, took time.Duration) {
 	failed := 0
 	if result.FunctionError != "" {
 		failed = 1
 	}
-	r.options.Metric("Invocations", dimension(f.name), 1)
-	r.options.Metric("Errors", dimension(f.name), float64(failed))
-	r.options.Metric("Duration", dimension(f.name), float64(took.Microseconds())/1000)
-	r.mu.Lock()
-	f.errors += failed
-	f.running--
-	if r.working[spec.Code]--; r.working[spec.Code] == 0 {
-		delete(r.working, spec.Code)
+	v := a.version
+	all := []map[string]string{dimension(v.name)}
+	if a.resource != "" {
+		all = append(all, qualified(v.name, a.resource))
 	}
+	for _, dimensions := range all {
+		r.options.Metric("Invocations", dimensions, 1)
+		r.options.Metric("Errors", dimensions, float64(failed))
+		r.options.Metric("Duration", dimensions, float64(took.Microseconds())/1000)
+	}
+	switch {
+	case a.spilled:
+		r.options.Metric("ProvisionedConcurrencySpilloverInvocations", qualified(v.name, a.resource), 1)
+	case a.kept != nil:
+		r.options.Metric("ProvisionedConcurrencyInvocations", qualified(v.name, a.resource), 1)
+	}
+	r.mu.Lock()
+	v.function.errors += failed
+	v.function.running--
+	r.unwork(v.Code)
 	if r.running--; r.running == 0 && r.idle != nil {
 		close(r.idle)
 		r.idle = nil
 	}
-	stale := r.functions[f.name] != f || f.spec != spec
+	stale := !r.lives(v)
 	r.mu.Unlock()
 	if stale {
 		r.storing.Lock()
 		defer r.storing.Unlock()
-		r.discard(spec.Code)
+		r.discard(v.Code)
 	}
 }
 
-func dimension(name string) map[string]string { return map[string]string{"FunctionName": name} }
+// unwork counts one less that works with the code. The caller holds mu.
+func (r *Runtime) unwork(code string) {
+	if r.working[code]--; r.working[code] == 0 {
+		delete(r.working, code)
+	}
+}
 
-// run has a free environment, or a new one, answer the invocation. One that ends
-// before it has got the invocation has done nothing with it: another one may.
-func (r *Runtime) run(f *function, spec *Function, inv *invocation) Result {
+// run has an environment answer the invocation: the one that was kept for it, a
+// free one, or a new one. One that ends before it has got the invocation has done
+// nothing with it: another one may.
+func (r *Runtime) run(a *admission, inv *invocation) Result {
+	e := a.kept
 	for retried := false; ; retried = true {
-		e, failed := r.environment(f, spec, inv)
-		if failed != nil {
-			return *failed
+		if e == nil || retried {
+			var failed *Result
+			if e, failed = r.environment(a.version, inv); failed != nil {
+				return *failed
+			}
+		} else {
+			inv.deadline = time.Now().Add(a.version.Timeout)
 		}
-		e.logLine("START RequestId: %s Version: %s", inv.id, latest)
+		e.logLine("START RequestId: %s Version: %s", inv.id, a.version.number)
 		began := time.Now()
 		result, taken, again := e.work(inv)
 		if result.FunctionError != "" {
 			e.logLine("%s", result.Payload)
 		}
 		e.logLine("END RequestId: %s\nREPORT RequestId: %[1]s Duration: %.2f ms Memory Size: %d MB",
-			inv.id, float64(time.Since(began).Microseconds())/1000, spec.MemoryMB)
-		if again {
+			inv.id, float64(time.Since(began).Microseconds())/1000, a.version.MemoryMB)
+		switch {
+		case e.pool != nil:
+			r.giveBack(e, again)
+		case again:
 			r.release(e)
-		} else {
+		default:
 			r.retire(e)
 		}
 		if taken || retried {
@@ -234,25 +284,25 @@ func (r *Runtime) run(f *function, spec *Function, inv *invocation) Result {
 
 // environment returns a free environment or starts one. As on AWS, an init phase
 // that fails is tried once more, within the function's own timeout.
-func (r *Runtime) environment(f *function, spec *Function, inv *invocation) (*environment, *Result) {
-	if e := r.take(f, spec); e != nil {
-		inv.deadline = time.Now().Add(spec.Timeout)
+func (r *Runtime) environment(v *version, inv *invocation) (*environment, *Result) {
+	if e := r.take(v); e != nil {
+		inv.deadline = time.Now().Add(v.Timeout)
 		return e, nil
 	}
 	for attempt := 0; ; attempt++ {
-		e, err := r.launch(f, spec)
+		e, err := r.launch(v, onDemand)
 		if err != nil {
 			return nil, inv.error("Runtime.InvalidEntrypoint", fmt.Sprintf("RequestId: %s Error: %v", inv.id, err))
 		}
-		inv.deadline = time.Now().Add(spec.Timeout)
-		limit := spec.Timeout
+		inv.deadline = time.Now().Add(v.Timeout)
+		limit := v.Timeout
 		if attempt == 0 {
 			limit = r.options.InitTimeout
 		}
 		failed := e.ready(inv, limit)
 		if failed == nil {
 			if attempt == 0 {
-				inv.deadline = time.Now().Add(spec.Timeout)
+				inv.deadline = time.Now().Add(v.Timeout)
 			}
 			return e, nil
 		}
@@ -265,12 +315,12 @@ func (r *Runtime) environment(f *function, spec *Function, inv *invocation) (*en
 }
 
 // take returns the free environment that worked last, or nil.
-func (r *Runtime) take(f *function, spec *Function) *environment {
+func (r *Runtime) take(v *version) *environment {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for f.spec == spec && len(f.free) > 0 {
-		e := f.free[len(f.free)-1]
-		f.free = f.free[:len(f.free)-1]
+	for len(v.free) > 0 {
+		e := v.free[len(v.free)-1]
+		v.free = v.free[:len(v.free)-1]
 		if !e.reaper.Stop() {
 			continue // Its time is up, and it is being ended.
 		}
@@ -287,10 +337,9 @@ func (r *Runtime) take(f *function, spec *Function) *environment {
 // release makes an environment free, unless its function has changed or is gone.
 func (r *Runtime) release(e *environment) {
 	r.mu.Lock()
-	f := e.function
-	usable := !r.closed && r.functions[f.name] == f && f.spec == e.spec
+	usable := r.lives(e.version)
 	if usable {
-		f.free = append(f.free, e)
+		e.version.free = append(e.version.free, e)
 		e.reaper = time.AfterFunc(r.options.Clock.Wall(r.options.IdleTimeout), func() { r.reap(e) })
 	}
 	r.mu.Unlock()
@@ -302,12 +351,7 @@ func (r *Runtime) release(e *environment) {
 // reap ends an environment that nothing asked for.
 func (r *Runtime) reap(e *environment) {
 	r.mu.Lock()
-	for i, other := range e.function.free {
-		if other == e {
-			e.function.free = append(e.function.free[:i:i], e.function.free[i+1:]...)
-			break
-		}
-	}
+	e.version.free = slices.DeleteFunc(e.version.free, func(other *environment) bool { return other == e })
 	r.mu.Unlock()
 	e.end()
 }
@@ -318,5 +362,5 @@ func (r *Runtime) retire(e *environment) {
 	e.end()
 	r.storing.Lock()
 	defer r.storing.Unlock()
-	r.discard(e.spec.Code)
+	r.discard(e.version.Code)
 }

@@ -143,6 +143,8 @@ type world struct {
 
 	mu      sync.Mutex
 	metrics map[string]float64
+	// last are the last values of the metrics of an alias or a version.
+	last map[string]float64
 }
 
 func newWorld(t *testing.T, change ...func(*lambda.Options)) *world {
@@ -151,14 +153,18 @@ func newWorld(t *testing.T, change ...func(*lambda.Options)) *world {
 	require.NoError(t, err)
 	w := &world{
 		t: t, code: filepath.Join(t.TempDir(), "functions"), logs: t.TempDir(), faults: faults.New(c, 1),
-		queue: newFakeQueue(), metrics: map[string]float64{},
+		queue: newFakeQueue(), metrics: map[string]float64{}, last: map[string]float64{},
 	}
 	options := lambda.Options{
 		CodeDir: w.code, LogDir: w.logs, Clock: c, Faults: w.faults, Queues: w.queue, Logger: slog.New(slog.DiscardHandler),
 		Endpoints: map[string]string{"SQS": "http://127.0.0.1:1/sqs"},
-		Metric: func(name string, _ map[string]string, value float64) {
+		Metric: func(name string, dimensions map[string]string, value float64) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			if resource := dimensions["Resource"]; resource != "" {
+				w.last[name+" "+resource] = value
+				return
+			}
 			w.metrics[name] += value
 		},
 	}
@@ -175,8 +181,10 @@ const arn = "arn:aws:lambda:ap-northeast-1:123456789012:function:worker"
 // function is the function worker; change alters it.
 func function(code string, change ...func(*lambda.Function)) lambda.Function {
 	f := lambda.Function{
-		Name: "worker", ARN: arn, Region: "ap-northeast-1", Code: code, Handler: "bootstrap",
-		Environment: map[string]string{"TEST_FUNCTION": "works"}, MemoryMB: 256, Timeout: 30 * time.Second, Reserved: lambda.Unreserved,
+		Name: "worker", ARN: arn, Region: "ap-northeast-1", Reserved: lambda.Unreserved,
+		Configuration: lambda.Configuration{
+			Code: code, Handler: "bootstrap", Environment: map[string]string{"TEST_FUNCTION": "works"}, MemoryMB: 256, Timeout: 30 * time.Second,
+		},
 	}
 	for _, f2 := range change {
 		f2(&f)
@@ -238,14 +246,35 @@ func (w *world) apply(change ...func(*lambda.Function)) {
 // do invokes the function worker.
 func (w *world) do(what string) lambda.Result {
 	w.t.Helper()
-	result, err := w.Invoke(w.t.Context(), "worker", []byte(`{"Do":"`+what+`"}`))
+	return w.ask("worker", what)
+}
+
+// ask invokes a function, or one of its aliases or versions.
+func (w *world) ask(name, what string) lambda.Result {
+	w.t.Helper()
+	result, err := w.Invoke(w.t.Context(), name, []byte(`{"Do":"`+what+`"}`))
 	require.NoError(w.t, err)
 	return result
 }
 
-// start has the function wait for a file, and returns what makes the file and
-// then yields the answer.
+// seen is what the function sees of itself when it is invoked by the name.
+func (w *world) seen(name string) (seen description) {
+	w.t.Helper()
+	result := w.ask(name, "describe")
+	require.Empty(w.t, result.FunctionError, string(result.Payload))
+	require.NoError(w.t, json.Unmarshal(result.Payload, &seen))
+	return seen
+}
+
+// start has the function worker wait for a file, and returns what makes the file
+// and then yields the answer.
 func (w *world) start() (finish func() lambda.Result) {
+	w.t.Helper()
+	return w.hold("worker")
+}
+
+// hold is start for a function, or one of its aliases or versions.
+func (w *world) hold(name string) (finish func() lambda.Result) {
 	w.t.Helper()
 	dir := w.t.TempDir()
 	signal := filepath.Join(dir, "go on")
@@ -253,7 +282,7 @@ func (w *world) start() (finish func() lambda.Result) {
 	require.NoError(w.t, err)
 	results := make(chan lambda.Result, 1)
 	go func() {
-		result, err := w.Invoke(context.Background(), "worker", payload)
+		result, err := w.Invoke(context.Background(), name, payload)
 		if err == nil {
 			results <- result
 		}

@@ -3,7 +3,8 @@
 //
 // It keeps what CloudWatch keeps at its finest ("CloudWatch concepts",
 // Metrics retention): 10-second statistics for 3 hours, for periods that are no
-// whole minutes, and 1-minute statistics for 15 days, for all others.
+// whole minutes, and 1-minute statistics for 15 days, for all others. What
+// percentiles are made of, which is much more, it keeps for a day.
 package metrics
 
 import (
@@ -36,12 +37,14 @@ func (d *Datapoint) add(other Datapoint) {
 	d.Maximum = max(d.Maximum, other.Maximum)
 }
 
-// The two resolutions that are kept, and for how long.
+// The two resolutions that are kept, for how long, and for how long with the
+// values of samples.
 const (
 	fine          = 10 * time.Second
 	fineLasts     = 3 * time.Hour
 	minute        = time.Minute
 	minutesLast   = 15 * 24 * time.Hour
+	valuesLast    = 24 * time.Hour
 	trimmingSlack = 64
 )
 
@@ -58,7 +61,7 @@ type Store struct {
 // first.
 type series struct{ fine, minutes []stored }
 
-// stored is a Datapoint with what percentiles need.
+// stored is a Datapoint with what percentiles need, for as long as that lasts.
 type stored struct {
 	Datapoint
 	values []counted
@@ -100,6 +103,9 @@ func put(points []stored, now time.Time, resolution, lasts time.Duration, value 
 		// Trimming some at a time, as a period begins, keeps putting cheap.
 		if old := from(points, now.Add(-lasts)); old > trimmingSlack {
 			points = slices.Delete(points, 0, old)
+		}
+		for i := from(points, now.Add(-valuesLast)) - 1; i >= 0 && points[i].values != nil; i-- {
+			points[i].values = nil
 		}
 		points = append(points, stored{Datapoint: Datapoint{Start: start}})
 	}

@@ -33,10 +33,18 @@ type Percentile struct {
 // QueryPercentile returns a percentile, from 0 to 100, of the samples in the same
 // periods as Query, oldest first. It is the least sample that is not below that
 // share of all samples (nearest rank). CloudWatch does not publish how it comes
-// by its own, which may lie between two samples.
+// by its own, which may lie between two samples. A period with samples that are
+// more than a day older than the newest one has none.
 func (s *Store) QueryPercentile(percent float64, namespace, name string, dimensions map[string]string, period time.Duration, start, end time.Time) []Percentile {
 	found, values := []Percentile{}, [][]counted{}
+	var gone time.Time
 	s.over(namespace, name, dimensions, period, start, end, func(at time.Time, point stored) {
+		if point.values == nil {
+			gone = at
+		}
+		if gone.Equal(at) {
+			return
+		}
 		if last := len(found) - 1; last < 0 || found[last].Start != at {
 			found, values = append(found, Percentile{Start: at}), append(values, nil)
 		}

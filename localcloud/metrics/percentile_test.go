@@ -47,3 +47,25 @@ func TestPercentiles(t *testing.T) {
 		assert.Empty(t, m.QueryPercentile(95, namespace, "Other", copyOf, time.Minute, start, start.Add(time.Minute)))
 	})
 }
+
+func TestPercentilesOfADay(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *clock.Clock, m *metrics.Store) {
+		start := c.Now()
+		for range 36 {
+			m.Put(namespace, "Latency", copyOf, 7)
+			require.NoError(t, c.Sleep(t.Context(), time.Hour))
+		}
+		first := func(period time.Duration) time.Duration {
+			found := m.QueryPercentile(95, namespace, "Latency", copyOf, period, start, c.Now())
+			require.NotEmpty(t, found)
+			for _, p := range found {
+				assert.InDelta(t, 7, p.Value, 0)
+			}
+			return found[0].Start.Sub(start)
+		}
+		// The newest sample is of the 35th hour.
+		assert.Equal(t, 11*time.Hour, first(time.Hour))
+		assert.Equal(t, 12*time.Hour, first(6*time.Hour), "half a period would be another percentile")
+		assert.Len(t, m.Query(namespace, "Latency", copyOf, time.Hour, start, c.Now()), 36, "all else stays")
+	})
+}

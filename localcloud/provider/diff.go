@@ -129,10 +129,14 @@ func previewOutputs(inputs, computed, olds resource.PropertyMap) resource.Proper
 }
 
 // previewUpdate returns what a preview of an update knows. Computed outputs stay as they are but for the type's
-// volatile ones.
+// volatile and unsettled ones.
 func (s *Server) previewUpdate(k *kind, r *Resource, inputs, olds resource.PropertyMap) resource.PropertyMap {
 	kept := maps.Clone(olds)
-	for _, name := range k.volatile {
+	unknown := k.volatile
+	if k.unsettled != nil {
+		unknown = slices.Concat(unknown, k.unsettled(s.store.Find(r.Type, r.ID, r.URN), r))
+	}
+	for _, name := range unknown {
 		delete(kept, resource.PropertyKey(name))
 	}
 	computed := k.computed(s, r).propertyMap()

@@ -134,7 +134,9 @@ func openCloud(t *testing.T, state string) *cloud {
 	tables, err := dynamodb.New(dynamodb.Options{Clock: awsTime, Path: state + ".tables"})
 	require.NoError(t, err)
 	logs := t.TempDir()
-	functions := lambda.New(lambda.Options{CodeDir: state + ".functions", LogDir: logs, Clock: awsTime, Queues: queues})
+	functions := lambda.New(lambda.Options{
+		CodeDir: state + ".functions", LogDir: logs, Clock: awsTime, Queues: queues, Image: []string{"/bin/sh", "-c", "exit $STATUS"},
+	})
 	t.Cleanup(func() { require.NoError(t, functions.Close()) })
 	server := provider.New(provider.Options{
 		Store: store, Runtime: runtime, Gateway: served, Scaler: scaler, Queues: queues, Tables: tables, Functions: functions, URL: api.URL, LogDir: logs,

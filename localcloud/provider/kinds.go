@@ -35,6 +35,8 @@ type kind struct {
 	identity []string
 	// volatile are the outputs that a preview of an update cannot know.
 	volatile []string
+	// unsettled are the outputs that it cannot know because of what changes; old is nil where the resource is gone.
+	unsettled func(old, r *Resource) []string
 	// secret are the outputs that the real provider marks as secret.
 	secret []string
 	// noRegion: the type is of a package whose provider has no region.
@@ -67,6 +69,7 @@ const (
 	TypeScheduledAction      = "aws:appautoscaling/scheduledAction:ScheduledAction"
 	TypeMetricAlarm          = "aws:cloudwatch/metricAlarm:MetricAlarm"
 	TypeCompositeAlarm       = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
+	TypeDashboard            = "aws:cloudwatch/dashboard:Dashboard"
 	TypeLogGroup             = "aws:cloudwatch/logGroup:LogGroup"
 	TypeLogMetricFilter      = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
 	TypeTopic                = "aws:sns/topic:Topic"
@@ -89,6 +92,7 @@ const (
 	TypeRedriveAllowPolicy   = "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy"
 	TypeTable                = "aws:dynamodb/table:Table"
 	TypeFunction             = "aws:lambda/function:Function"
+	TypeAlias                = "aws:lambda/alias:Alias"
 	TypeEventSourceMapping   = "aws:lambda/eventSourceMapping:EventSourceMapping"
 	TypeWebACL               = "aws:wafv2/webAcl:WebAcl"
 	TypeWebACLAssociation    = "aws:wafv2/webAclAssociation:WebAclAssociation"
@@ -106,6 +110,7 @@ var kinds = map[string]*kind{
 	TypeScheduledAction:      scheduledActionKind,
 	TypeMetricAlarm:          metricAlarmKind,
 	TypeCompositeAlarm:       compositeAlarmKind,
+	TypeDashboard:            dashboardKind,
 	TypeLogGroup:             logGroupKind,
 	TypeLogMetricFilter:      logMetricFilterKind,
 	TypeTopic:                topicKind,
@@ -128,6 +133,7 @@ var kinds = map[string]*kind{
 	TypeRedriveAllowPolicy:   redriveAllowPolicyKind,
 	TypeTable:                tableKind,
 	TypeFunction:             functionKind,
+	TypeAlias:                aliasKind,
 	TypeEventSourceMapping:   eventSourceMappingKind,
 	TypeWebACL:               webACLKind,
 	TypeWebACLAssociation:    webACLAssociationKind,

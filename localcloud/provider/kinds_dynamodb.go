@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	awsdynamodb "github.com/pulumi/pulumi-aws/sdk/v6/go/aws/dynamodb"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -37,17 +38,21 @@ var tableKind = &kind{
 	id:        inputAsID("name"),
 	check: func(_ *Server, r *Resource) error {
 		for _, input := range []string{
-			"rangeKey", "globalSecondaryIndexes", "localSecondaryIndexes", "replicas", "streamEnabled", "importTable",
+			"globalSecondaryIndexes", "localSecondaryIndexes", "replicas", "streamEnabled", "importTable",
 			"restoreSourceName", "restoreSourceTableArn", "restoreDateTime", "restoreToLatestTime",
 		} {
 			if _, given := r.Inputs[input]; given {
-				return fmt.Errorf("localcloud implements tables with one hash key and nothing else: no %s", input)
+				return fmt.Errorf("localcloud implements tables with a hash key, a range key and nothing else: no %s", input)
 			}
 		}
-		if attributes := r.Inputs.objects("attributes"); r.Inputs.text("hashKey") == "" || len(attributes) != 1 {
+		attributes := r.Inputs.objects("attributes")
+		if r.Inputs.text("hashKey") == "" || len(attributes) == 0 {
 			return errors.New("ValidationException: a table needs a hashKey and its attribute")
-		} else if attributes[0].text("type") != "S" {
-			return errors.New("localcloud implements tables whose hash key is a string: the type of the attribute must be S")
+		}
+		for _, attribute := range attributes {
+			if attribute.text("type") != "S" {
+				return fmt.Errorf("localcloud implements tables whose keys are strings: the type of the attribute %q must be S", attribute.text("name"))
+			}
 		}
 		return nil
 	},
@@ -78,11 +83,21 @@ func refuseTable(given Properties) *pulumirpc.CheckFailure {
 	fail := func(property, reason string) *pulumirpc.CheckFailure {
 		return &pulumirpc.CheckFailure{Property: property, Reason: reason}
 	}
-	hashKey, attributes := given.text("hashKey"), given.objects("attributes")
+	var keys, named []string
+	for _, key := range []string{"hashKey", "rangeKey"} {
+		if name := given.text(key); name != "" {
+			keys = append(keys, name)
+		}
+	}
+	for _, attribute := range given.objects("attributes") {
+		named = append(named, attribute.text("name"))
+	}
+	slices.Sort(keys)
+	slices.Sort(named)
 	ttl := given.object("ttl")
 	switch {
-	case hashKey != "" && len(attributes) > 0 && given.text("rangeKey") == "" && (len(attributes) != 1 || attributes[0].text("name") != hashKey):
-		return fail("attributes", fmt.Sprintf("attributes must be the key attribute %q and no other: all attributes must be indexed", hashKey))
+	case given.text("hashKey") != "" && len(named) > 0 && !slices.Equal(keys, named):
+		return fail("attributes", fmt.Sprintf("attributes must be the key attributes %q and no other: all attributes must be indexed", keys))
 	case given.text("billingMode") != payPerRequest && (given.number("readCapacity") < 1 || given.number("writeCapacity") < 1):
 		return fail("billingMode", "billingMode PROVISIONED needs a readCapacity and a writeCapacity of at least 1: set them, or billingMode "+payPerRequest)
 	case ttl.flag("enabled") != (ttl.text("attributeName") != ""):
@@ -98,6 +113,6 @@ func tableARN(r *Resource) string {
 // tableOf is the table that a checked resource describes.
 func tableOf(r *Resource) dynamodb.Table {
 	return dynamodb.Table{
-		ARN: tableARN(r), Name: r.Inputs.text("name"), HashKey: r.Inputs.text("hashKey"), TTLAttribute: r.Inputs.object("ttl").text("attributeName"),
+		ARN: tableARN(r), Name: r.Inputs.text("name"), HashKey: r.Inputs.text("hashKey"), RangeKey: r.Inputs.text("rangeKey"), TTLAttribute: r.Inputs.object("ttl").text("attributeName"),
 	}
 }

@@ -31,7 +31,12 @@ func TestTableInputsAreThoseOfTheRealProvider(t *testing.T) {
 			merged(jobsTable(), props{"attributes": []any{props{"name": "id", "type": "S"}, props{"name": "status", "type": "S"}}}),
 			[]string{"all attributes must be indexed"},
 		},
-		{"a key without its attribute", merged(jobsTable(), props{"hashKey": "other"}), []string{`attributes must be the key attribute "other"`}},
+		{"a key without its attribute", merged(jobsTable(), props{"hashKey": "other"}), []string{`attributes must be the key attributes ["other"]`}},
+		{
+			"a range key",
+			merged(jobsTable(), props{"rangeKey": "at", "attributes": []any{props{"name": "at", "type": "S"}, props{"name": "id", "type": "S"}}}), nil,
+		},
+		{"a range key without its attribute", merged(jobsTable(), props{"rangeKey": "at"}), []string{`attributes must be the key attributes ["at" "id"]`}},
 		{"a ttl of nothing", merged(jobsTable(), props{"ttl": props{"enabled": true}}), []string{"ttl needs both"}},
 		{"a ttl that is off", merged(jobsTable(), props{"ttl": props{"attributeName": "expiresAt"}}), []string{"ttl needs both"}},
 	}
@@ -55,9 +60,10 @@ func TestTablesThatAreNotImplementedAreRefused(t *testing.T) {
 		inputs props
 		want   string
 	}{
-		{"a range key", props{"rangeKey": "at", "attributes": []any{props{"name": "id", "type": "S"}, props{"name": "at", "type": "S"}}}, "no rangeKey"},
+		{"an index", props{"localSecondaryIndexes": []any{props{"name": "by", "rangeKey": "at", "projectionType": "ALL"}}}, "no localSecondaryIndexes"},
 		{"a stream", props{"streamEnabled": true}, "no streamEnabled"},
-		{"a number as key", props{"attributes": []any{props{"name": "id", "type": "N"}}}, "must be S"},
+		{"a number as key", props{"attributes": []any{props{"name": "id", "type": "N"}}}, `attribute "id" must be S`},
+		{"a number as range key", props{"rangeKey": "at", "attributes": []any{props{"name": "id", "type": "S"}, props{"name": "at", "type": "N"}}}, `attribute "at" must be S`},
 		{"no key", props{"hashKey": nil}, "a table needs a hashKey"},
 	}
 	for _, test := range tests {
@@ -103,4 +109,16 @@ func TestATableLivesWithItsResource(t *testing.T) {
 	assert.Empty(t, c.tables.State())
 	c.create(provider.TypeTable, inputs)
 	assert.Zero(t, c.tables.State()[0].Items, "a new table is empty")
+}
+
+func TestATableWithARangeKeyIsQueried(t *testing.T) {
+	c := newCloud(t)
+	c.create(provider.TypeTable, merged(jobsTable(), props{
+		"name": "events", "rangeKey": "at", "attributes": []any{props{"name": "id", "type": "S"}, props{"name": "at", "type": "S"}},
+	}))
+	for _, at := range []string{"1", "2"} {
+		c.item("PutItem", `{"TableName":"events","Item":{"id":{"S":"a"},"at":{"S":"`+at+`"}}}`)
+	}
+	got := c.item("Query", `{"TableName":"events","KeyConditionExpression":"id = :id","ExpressionAttributeValues":{":id":{"S":"a"}},"ScanIndexForward":false}`)
+	assert.JSONEq(t, `{"Items":[{"id":{"S":"a"},"at":{"S":"2"}},{"id":{"S":"a"},"at":{"S":"1"}}],"Count":2,"ScannedCount":2}`, got)
 }

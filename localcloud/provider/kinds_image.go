@@ -235,6 +235,18 @@ func emptyRepository(_ context.Context, s *Server, r *Resource) error {
 // and one whose manifest SageMaker cannot read (aws/amazon-sagemaker-feedback#180). An image anywhere else is taken on
 // trust.
 func (s *Server) checkImage(reference string) error {
+	pushed, err := s.pushedImage(reference)
+	if err == nil && pushed != nil && imageOf(pushed).OCI {
+		return fmt.Errorf("ValidationException: Unsupported manifest media type application/vnd.oci.image.manifest.v1+json for image %s. "+
+			"Ensure that valid manifest media type is used for specified image: SageMaker takes "+
+			"application/vnd.docker.distribution.manifest.v2+json only, which a registry export with ociMediaTypes false makes", reference)
+	}
+	return err
+}
+
+// pushedImage is the image in a repository of the local cloud; nil for an image anywhere else. One that is not there is
+// an error.
+func (s *Server) pushedImage(reference string) (*Resource, error) {
 	for _, repository := range s.store.Resources(TypeRepository) {
 		url := repositoryURL(repository)
 		digest, byDigest := strings.CutPrefix(reference, url+"@")
@@ -242,17 +254,11 @@ func (s *Server) checkImage(reference string) error {
 			continue
 		}
 		for _, pushed := range s.imagesIn(url) {
-			if imageOf(pushed).Digest != digest && !slices.Contains(imageTags(pushed), reference) {
-				continue
+			if imageOf(pushed).Digest == digest || slices.Contains(imageTags(pushed), reference) {
+				return pushed, nil
 			}
-			if imageOf(pushed).OCI {
-				return fmt.Errorf("ValidationException: Unsupported manifest media type application/vnd.oci.image.manifest.v1+json for image %s. "+
-					"Ensure that valid manifest media type is used for specified image: SageMaker takes "+
-					"application/vnd.docker.distribution.manifest.v2+json only, which a registry export with ociMediaTypes false makes", reference)
-			}
-			return nil
 		}
-		return fmt.Errorf("ValidationException: Requested image %s not found", reference)
+		return nil, fmt.Errorf("ValidationException: Requested image %s not found", reference)
 	}
-	return nil
+	return nil, nil
 }

@@ -1,18 +1,49 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/appautoscaling"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+
+	"scaletozero/localcloud/scaling"
 )
 
-const (
-	componentNamespace = "sagemaker"
-	componentDimension = "sagemaker:inference-component:DesiredCopyCount"
-	componentPrefix    = "inference-component/"
-)
+// dimensions are the scalable dimensions that the local cloud runs.
+var dimensions = map[string]struct {
+	// namespace is the service's, idForm what resource IDs look like.
+	namespace, idForm string
+	// role is the path and name of the service-linked role that changes the capacity.
+	role string
+	// exists tells whether there is what a resource ID names; the ID may be of another form.
+	exists func(s *Server, of scaling.Resource) bool
+}{
+	scaling.CopyCount: {
+		namespace: "sagemaker", idForm: scaling.ComponentPrefix + "NAME",
+		role: "sagemaker.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
+		exists: func(s *Server, of scaling.Resource) bool {
+			name, ok := strings.CutPrefix(of.ID, scaling.ComponentPrefix)
+			return ok && s.componentExists(name)
+		},
+	},
+	scaling.ProvisionedConcurrency: {
+		namespace: "lambda", idForm: "function:NAME:ALIAS",
+		role: "lambda.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_LambdaConcurrency",
+		exists: func(s *Server, of scaling.Resource) bool {
+			function, alias, ok := scaledFunction(of)
+			return ok && s.aliasOf(function, alias) != nil
+		},
+	},
+}
+
+// scaledFunction takes the ID of a function's alias apart.
+func scaledFunction(of scaling.Resource) (function, alias string, ok bool) {
+	rest, ok := strings.CutPrefix(of.ID, "function:")
+	function, alias, qualified := strings.Cut(rest, ":")
+	return function, alias, ok && qualified
+}
 
 var scalingTargetKind = &kind{
 	inputs:    schemaOf(&appautoscaling.TargetArgs{}),
@@ -22,28 +53,29 @@ var scalingTargetKind = &kind{
 	check:     checkScalingTarget,
 	outputs: func(_ *Server, r *Resource) Properties {
 		return Properties{
-			"arn": arn(r, "application-autoscaling", r.Region, accountID, "scalable-target/"+token(34, r.URN, r.Created.String())),
-			"roleArn": arn(r, "iam", "", accountID, "role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"+
-				"AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"),
+			"arn":     arn(r, "application-autoscaling", r.Region, accountID, "scalable-target/"+token(34, r.URN, r.Created.String())),
+			"roleArn": arn(r, "iam", "", accountID, "role/aws-service-role/"+dimensions[r.Inputs.text("scalableDimension")].role),
 		}
 	},
 }
 
 // checkScalingTarget holds RegisterScalableTarget's rules for what the local cloud runs: the copies of an inference
-// component that exists.
+// component that exists, and the provisioned concurrency of an alias that does.
 func checkScalingTarget(s *Server, r *Resource) error {
-	id := r.Inputs.text("resourceId")
-	name, ok := strings.CutPrefix(id, componentPrefix)
-	if !ok || r.Inputs.text("serviceNamespace") != componentNamespace || r.Inputs.text("scalableDimension") != componentDimension {
-		return fmt.Errorf("localcloud scales inference components only: serviceNamespace %q, scalableDimension %q and resourceId %q",
-			componentNamespace, componentDimension, componentPrefix+"NAME")
+	of := scaledBy(r)
+	dimension, known := dimensions[of.Dimension]
+	if !known || r.Inputs.text("serviceNamespace") != dimension.namespace {
+		return fmt.Errorf("localcloud scales inference components (serviceNamespace sagemaker, scalableDimension %s) and the provisioned concurrency "+
+			"of functions (serviceNamespace lambda, scalableDimension %s): not the dimension %q in the namespace %q",
+			scaling.CopyCount, scaling.ProvisionedConcurrency, of.Dimension, r.Inputs.text("serviceNamespace"))
 	}
 	lowest, highest := r.Inputs.number("minCapacity"), r.Inputs.number("maxCapacity")
 	if lowest < 0 || lowest > highest {
 		return fmt.Errorf("ValidationException: Minimum capacity must be at least 0 and not above the maximum capacity: %v, %v", lowest, highest)
 	}
-	if !s.componentExists(name) {
-		return fmt.Errorf("ValidationException: the inference component %s does not exist: register its target after it", name)
+	if !dimension.exists(s, of) {
+		return fmt.Errorf("ValidationException: the resource %s does not exist: give the ID of one that does, as %s, and register its target after it",
+			of.ID, dimension.idForm)
 	}
 	return nil
 }
@@ -116,6 +148,10 @@ func checkPolicyType(r *Resource) error {
 	}[r.Inputs.text("policyType")]
 	if configuration == "" {
 		return fmt.Errorf("policyType must be StepScaling or TargetTrackingScaling, but is %q", r.Inputs.text("policyType"))
+	}
+	if scaledBy(r).Dimension == scaling.ProvisionedConcurrency && r.Inputs.text("policyType") == "StepScaling" {
+		return errors.New("ValidationException: Unsupported policy type StepScaling for lambda: provisioned concurrency takes target tracking and " +
+			"scheduled actions (API reference, PutScalingPolicy)")
 	}
 	if r.Inputs.object(configuration) == nil {
 		return fmt.Errorf("ValidationException: a policy of type %s needs %s", r.Inputs.text("policyType"), configuration)

@@ -39,10 +39,11 @@ var sdkTypes = map[string]any{
 	provider.TypeAPIKey: apigateway.ApiKey{}, provider.TypeUsagePlan: apigateway.UsagePlan{}, provider.TypeUsagePlanKey: apigateway.UsagePlanKey{},
 	provider.TypeScheduledAction: appautoscaling.ScheduledAction{}, provider.TypeAccount: apigateway.Account{}, provider.TypeImage: dockerbuild.Image{},
 	provider.TypeQueue: sqs.Queue{}, provider.TypeQueuePolicy: sqs.QueuePolicy{}, provider.TypeRedriveAllowPolicy: sqs.RedriveAllowPolicy{}, provider.TypeTable: dynamodb.Table{},
-	provider.TypeFunction: lambda.Function{}, provider.TypeEventSourceMapping: lambda.EventSourceMapping{},
+	provider.TypeFunction: lambda.Function{}, provider.TypeAlias: lambda.Alias{}, provider.TypeEventSourceMapping: lambda.EventSourceMapping{},
 	provider.TypeWebACL: wafv2.WebAcl{}, provider.TypeWebACLAssociation: wafv2.WebAclAssociation{}, provider.TypeWebACLLogging: wafv2.WebAclLoggingConfiguration{},
 	provider.TypeLogMetricFilter: cloudwatch.LogMetricFilter{}, provider.TypeCompositeAlarm: cloudwatch.CompositeAlarm{}, provider.TypeKey: kms.Key{},
 	provider.TypeTopic: sns.Topic{}, provider.TypeTopicPolicy: sns.TopicPolicy{}, provider.TypeTopicSubscription: sns.TopicSubscription{},
+	provider.TypeDashboard: cloudwatch.Dashboard{},
 }
 
 // outputFields are the names of the type's outputs in the SDK.

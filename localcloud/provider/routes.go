@@ -9,41 +9,41 @@ import (
 	"scaletozero/localcloud/gateway"
 )
 
-// Route is an operation of a deployed stage that takes a body, for a person to call.
-type Route struct {
-	URL, APIName, Stage string
-	// JobsURL is where the same stage takes jobs; empty if it takes none.
+// API is a deployed stage, for a person to call.
+type API struct {
+	// URL is the stage's, to which the paths of the operations are added.
+	URL, Name, Stage string
+	// Operations are all but the preflights, ordered by path and method.
+	Operations []gateway.Operation
+	// JobsURL is where the stage takes jobs; empty if it takes none.
 	JobsURL string
 	// Key is the value of an enabled key for the stage; empty if there is none.
 	Key string
 }
 
-// Routes returns the POST operations of every stage that is served, ordered by
-// URL. One with a GET operation for its parts takes jobs, and is not among them.
-func (s *Server) Routes() []Route {
+// APIs returns every stage that is served, ordered by URL.
+func (s *Server) APIs() []API {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
-	var routes []Route
+	var apis []API
 	for place, stage := range s.published {
-		var key string
+		api := API{URL: s.options.URL + "/" + place.api + "/" + place.name, Name: stage.Name, Stage: place.name}
 		if i := slices.IndexFunc(stage.Keys, func(k gateway.Key) bool { return k.Enabled }); i >= 0 {
-			key = stage.Keys[i].Value
+			api.Key = stage.Keys[i].Value
 		}
-		base := s.options.URL + "/" + place.api + "/" + place.name
-		posts, jobs := stage.API.Paths(http.MethodPost), ""
-		if i := slices.IndexFunc(posts, func(path string) bool { return takesJobs(stage.API, path) }); i >= 0 {
-			jobs = base + posts[i]
+		api.Operations = slices.DeleteFunc(stage.API.Operations(), func(o gateway.Operation) bool { return o.Method == http.MethodOptions })
+		if i := slices.IndexFunc(api.Operations, api.takesJobs); i >= 0 {
+			api.JobsURL = api.URL + api.Operations[i].Path
 		}
-		for _, path := range posts {
-			if !takesJobs(stage.API, path) {
-				routes = append(routes, Route{URL: base + path, APIName: stage.Name, Stage: place.name, JobsURL: jobs, Key: key})
-			}
-		}
+		apis = append(apis, api)
 	}
-	slices.SortFunc(routes, func(a, b Route) int { return cmp.Compare(a.URL, b.URL) })
-	return routes
+	slices.SortFunc(apis, func(a, b API) int { return cmp.Compare(a.URL, b.URL) })
+	return apis
 }
 
-func takesJobs(api *gateway.API, path string) bool {
-	return slices.ContainsFunc(api.Paths(http.MethodGet), func(get string) bool { return strings.HasPrefix(get, path+"/{") })
+// takesJobs is whether an operation takes what another one, a GET for its parts, tells of.
+func (a API) takesJobs(operation gateway.Operation) bool {
+	return operation.Method == http.MethodPost && slices.ContainsFunc(a.Operations, func(o gateway.Operation) bool {
+		return o.Method == http.MethodGet && strings.HasPrefix(o.Path, operation.Path+"/{")
+	})
 }

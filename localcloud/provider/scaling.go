@@ -89,14 +89,15 @@ func addScaling(all *scaling.Registered, r *Resource) error {
 	return nil
 }
 
-func componentOf(r *Resource) string {
-	return strings.TrimPrefix(r.Inputs.text("resourceId"), componentPrefix)
+// scaledBy is what a scalable target, a policy or a scheduled action is for.
+func scaledBy(r *Resource) scaling.Resource {
+	return scaling.Resource{Dimension: r.Inputs.text("scalableDimension"), ID: r.Inputs.text("resourceId")}
 }
 
 func targetOf(r *Resource) scaling.Target {
 	suspended := r.Inputs.object("suspendedState")
 	return scaling.Target{
-		Component: componentOf(r), Min: int(r.Inputs.number("minCapacity")), Max: int(r.Inputs.number("maxCapacity")),
+		Resource: scaledBy(r), Min: int(r.Inputs.number("minCapacity")), Max: int(r.Inputs.number("maxCapacity")),
 		ScaleInSuspended:   suspended.flag("dynamicScalingInSuspended"),
 		ScaleOutSuspended:  suspended.flag("dynamicScalingOutSuspended"),
 		SchedulesSuspended: suspended.flag("scheduledScalingSuspended"),
@@ -104,31 +105,32 @@ func targetOf(r *Resource) scaling.Target {
 }
 
 func policyOf(r *Resource) (p scaling.Policy, err error) {
-	p = scaling.Policy{ARN: policyARN(r), Name: r.Inputs.text("name"), Component: componentOf(r)}
+	p = scaling.Policy{ARN: policyARN(r), Name: r.Inputs.text("name"), Resource: scaledBy(r)}
 	if r.Inputs.text("policyType") == "StepScaling" {
-		p.Step, err = stepOf(r.Inputs.object("stepScalingPolicyConfiguration"))
+		p.Step, err = stepOf(p.Resource, r.Inputs.object("stepScalingPolicyConfiguration"))
 		return p, err
 	}
-	p.Tracking, err = trackingOf(p.Component, r.Inputs.object("targetTrackingScalingPolicyConfiguration"))
+	p.Tracking, err = trackingOf(p.Resource, r.Inputs.object("targetTrackingScalingPolicyConfiguration"))
 	if err == nil {
 		p.Tracking.AlarmHigh, p.Tracking.AlarmLow = trackingAlarmName(r, alarmHigh), trackingAlarmName(r, alarmLow)
 	}
 	return p, err
 }
 
-// cooldown returns a duration property. Application Auto Scaling's default for the cooldowns of SageMaker's targets is
-// 300 seconds (API reference, StepScalingPolicyConfiguration and TargetTrackingScalingPolicyConfiguration).
-func (p Properties) cooldown(key string) time.Duration {
-	if _, given := p[key]; !given {
+// cooldown returns a duration property. Application Auto Scaling's default is 300 seconds for SageMaker's targets, and
+// none for provisioned concurrency (API reference, StepScalingPolicyConfiguration and
+// TargetTrackingScalingPolicyConfiguration).
+func (p Properties) cooldown(of scaling.Resource, key string) time.Duration {
+	if _, given := p[key]; !given && of.Dimension == scaling.CopyCount {
 		return 300 * time.Second
 	}
 	return time.Duration(p.number(key)) * time.Second
 }
 
-func stepOf(p Properties) (*scaling.Step, error) {
+func stepOf(of scaling.Resource, p Properties) (*scaling.Step, error) {
 	step := &scaling.Step{
 		AdjustmentType: p.text("adjustmentType"), Aggregation: p.text("metricAggregationType"),
-		Cooldown: p.cooldown("cooldown"), MinMagnitude: int(p.number("minAdjustmentMagnitude")),
+		Cooldown: p.cooldown(of, "cooldown"), MinMagnitude: int(p.number("minAdjustmentMagnitude")),
 	}
 	if !oneOf(scaling.ChangeInCapacity, scaling.ExactCapacity, scaling.PercentChangeInCapacity).accepts(p["adjustmentType"]) {
 		return nil, fmt.Errorf("adjustmentType must be %s, %s or %s, but is %q",
@@ -172,38 +174,49 @@ const (
 	componentMetricKey = "InferenceComponentName"
 )
 
-// predefinedMetrics are the metrics that target tracking may follow for inference components. SageMaker's user guide
-// ("Auto scaling policy overview") says which metric each one is; the alarms that AWS creates show the rest.
-var predefinedMetrics = map[string]scaling.Metric{
-	"SageMakerInferenceComponentInvocationsPerCopy": {
-		Namespace: sagemakerNamespace, Name: "InvocationsPerCopy", Statistic: "Sum", Period: time.Minute,
+// predefinedMetrics are the metrics that target tracking may follow, by their dimension. SageMaker's user guide ("Auto
+// scaling policy overview") says which metric each one is for inference components, Lambda's developer guide ("Managing
+// provisioned concurrency with Application Auto Scaling") for functions; the alarms that AWS creates show the rest.
+var predefinedMetrics = map[string]map[string]scaling.Metric{
+	scaling.CopyCount: {
+		"SageMakerInferenceComponentInvocationsPerCopy": {
+			Namespace: sagemakerNamespace, Name: "InvocationsPerCopy", Statistic: "Sum", Period: time.Minute,
+		},
+		"SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": {
+			Namespace: sagemakerNamespace, Name: "ConcurrentRequestsPerCopy", Statistic: "Average", Period: 10 * time.Second,
+		},
 	},
-	"SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": {
-		Namespace: sagemakerNamespace, Name: "ConcurrentRequestsPerCopy", Statistic: "Average", Period: 10 * time.Second,
+	scaling.ProvisionedConcurrency: {
+		"LambdaProvisionedConcurrencyUtilization": {
+			Namespace: "AWS/Lambda", Name: "ProvisionedConcurrencyUtilization", Statistic: "Average", Period: time.Minute,
+		},
 	},
 }
 
-func trackingOf(component string, p Properties) (*scaling.Tracking, error) {
+func trackingOf(of scaling.Resource, p Properties) (*scaling.Tracking, error) {
 	name := p.object("predefinedMetricSpecification").text("predefinedMetricType")
-	metric, known := predefinedMetrics[name]
+	metric, known := predefinedMetrics[of.Dimension][name]
 	if !known {
-		return nil, fmt.Errorf("localcloud follows the metrics SageMakerInferenceComponentInvocationsPerCopy and "+
-			"SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution: "+
-			"set predefinedMetricSpecification.predefinedMetricType to one of them, not to %q", name)
+		return nil, fmt.Errorf("localcloud follows the metrics %s for %s: "+
+			"set predefinedMetricSpecification.predefinedMetricType to one of them, not to %q",
+			strings.Join(slices.Sorted(maps.Keys(predefinedMetrics[of.Dimension])), " and "), of.Dimension, name)
 	}
-	metric.Dimensions = map[string]string{componentMetricKey: component}
+	metric.Dimensions = map[string]string{componentMetricKey: of.Component()}
+	if function, alias, ok := scaledFunction(of); ok {
+		metric.Dimensions = map[string]string{"FunctionName": function, "Resource": function + ":" + alias}
+	}
 	target := p.number("targetValue")
 	if target <= 0 {
 		return nil, fmt.Errorf("ValidationException: targetValue must be above 0, but is %v", target)
 	}
 	return &scaling.Tracking{
 		Metric: metric, Target: target, DisableScaleIn: p.flag("disableScaleIn"),
-		ScaleInCooldown: p.cooldown("scaleInCooldown"), ScaleOutCooldown: p.cooldown("scaleOutCooldown"),
+		ScaleInCooldown: p.cooldown(of, "scaleInCooldown"), ScaleOutCooldown: p.cooldown(of, "scaleOutCooldown"),
 	}, nil
 }
 
 func scheduledActionOf(r *Resource) (scaling.ScheduledAction, error) {
-	action := scaling.ScheduledAction{Name: r.Inputs.text("name"), Component: componentOf(r)}
+	action := scaling.ScheduledAction{Name: r.Inputs.text("name"), Resource: scaledBy(r)}
 	var err error
 	if action.Schedule, err = scaling.ParseSchedule(r.Inputs.text("schedule"), r.Inputs.text("timezone")); err != nil {
 		return action, fmt.Errorf("ValidationException: %w", err)

@@ -55,13 +55,13 @@ func TestTheScalerRunsWhatIsRegistered(t *testing.T) {
 	assert.Regexp(t, `^TargetTracking-inference-component/component-AlarmLow-`, low)
 	assert.Contains(t, c.decode(track.outputs)["alarmArns"].ArrayValue()[1].StringValue(), ":alarm:"+low)
 	want := scaling.Registered{
-		Targets: []scaling.Target{{Component: "component", Min: 0, Max: 3, ScaleInSuspended: true}},
+		Targets: []scaling.Target{{Resource: scaling.Component("component"), Min: 0, Max: 3, ScaleInSuspended: true}},
 		Policies: []scaling.Policy{
-			{ARN: c.text(wake, "arn"), Name: "wake", Component: "component", Step: &scaling.Step{
+			{ARN: c.text(wake, "arn"), Name: "wake", Resource: scaling.Component("component"), Step: &scaling.Step{
 				AdjustmentType: scaling.ChangeInCapacity, Aggregation: "Maximum", Cooldown: time.Minute,
 				Adjustments: []scaling.Adjustment{{Lower: new(0.0), Upper: new(2.5), Scaling: 1}},
 			}},
-			{ARN: c.text(track, "arn"), Name: "track", Component: "component", Tracking: &scaling.Tracking{
+			{ARN: c.text(track, "arn"), Name: "track", Resource: scaling.Component("component"), Tracking: &scaling.Tracking{
 				Metric: scaling.Metric{
 					Namespace: "AWS/SageMaker", Name: "ConcurrentRequestsPerCopy", Dimensions: map[string]string{"InferenceComponentName": "component"},
 					Statistic: "Average", Period: 10 * time.Second,
@@ -80,7 +80,7 @@ func TestTheScalerRunsWhatIsRegistered(t *testing.T) {
 			TreatMissingData: scaling.NotBreaching, ActionsEnabled: true, AlarmActions: []string{c.text(wake, "arn")},
 		}},
 		Schedules: []scaling.ScheduledAction{{
-			Name: "open", Component: "component", Schedule: schedule, Start: time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC), Min: new(1),
+			Name: "open", Resource: scaling.Component("component"), Schedule: schedule, Start: time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC), Min: new(1),
 		}},
 	}
 	assert.Equal(t, want, registered)
@@ -88,7 +88,7 @@ func TestTheScalerRunsWhatIsRegistered(t *testing.T) {
 
 	_, err = c.update(target, recheck(c, target, merged(place, props{"minCapacity": 1, "maxCapacity": 2})))
 	require.NoError(t, err)
-	assert.Equal(t, []scaling.Target{{Component: "component", Min: 1, Max: 2}}, c.scaler.registered.Targets)
+	assert.Equal(t, []scaling.Target{{Resource: scaling.Component("component"), Min: 1, Max: 2}}, c.scaler.registered.Targets)
 	require.NoError(t, c.delete(alarm))
 	assert.Empty(t, c.scaler.registered.Alarms)
 }

@@ -181,8 +181,8 @@ func TestRefusals(t *testing.T) {
 		{"a model whose role is no ARN", provider.TypeModel, fixed(props{"executionRoleArn": "role", "primaryContainer": props{"image": image}}), "must be the ARN of an IAM role"},
 		{"a model without an image", provider.TypeModel, fixed(props{"executionRoleArn": role, "primaryContainer": props{}}), "primaryContainer.image is required"},
 		{"a model of several containers", provider.TypeModel, fixed(props{"executionRoleArn": role, "containers": []any{props{}}}), "one primaryContainer"},
-		{"a target of no component", provider.TypeScalingTarget, fixed(merged(target, props{"resourceId": "inference-component/nope"})), "the inference component nope does not exist"},
-		{"a target of something else", provider.TypeScalingTarget, fixed(merged(target, props{"serviceNamespace": "ecs"})), "localcloud scales inference components only"},
+		{"a target of no component", provider.TypeScalingTarget, fixed(merged(target, props{"resourceId": "inference-component/nope"})), "the resource inference-component/nope does not exist"},
+		{"a target of something else", provider.TypeScalingTarget, fixed(merged(target, props{"serviceNamespace": "ecs"})), "localcloud scales inference components (serviceNamespace sagemaker"},
 		{"a target from 3 to 2", provider.TypeScalingTarget, fixed(merged(target, props{"minCapacity": 3, "maxCapacity": 2, "resourceId": "inference-component/x"})), "ValidationException: Minimum capacity"},
 		{"a policy of no target", provider.TypeScalingPolicy, fixed(props{"resourceId": "x", "scalableDimension": "y", "serviceNamespace": "z"}), "No scalable target registered"},
 		{"a policy without its configuration", provider.TypeScalingPolicy, fixed(props{

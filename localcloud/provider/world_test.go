@@ -175,6 +175,9 @@ func specifications(t *testing.T) []specification {
 		}, props{"redriveAllowPolicy": `{"redrivePermission":"allowAll"}`}, props{"queueUrl": "other"}},
 		{provider.TypeTable, func(world) props { return jobsTable() }, props{"ttl": props{"enabled": true, "attributeName": "expiresAt"}}, props{"hashKey": "other", "attributes": []any{props{"name": "other", "type": "S"}}}},
 		{provider.TypeFunction, func(world) props { return function(t) }, props{"timeout": 20}, props{"name": "other"}},
+		{provider.TypeAlias, func(w world) props {
+			return props{"functionName": id(w, provider.TypeFunction), "functionVersion": "$LATEST"}
+		}, props{"description": "new"}, props{"name": "other"}},
 		{provider.TypeEventSourceMapping, func(w world) props {
 			return props{"eventSourceArn": w.arn(t, provider.TypeQueue), "functionName": id(w, provider.TypeFunction), "functionResponseTypes": []any{"ReportBatchItemFailures"}}
 		}, props{"enabled": false}, props{"eventSourceArn": "arn:aws:sqs:ap-northeast-1:123456789012:other"}},
@@ -200,6 +203,9 @@ func specifications(t *testing.T) []specification {
 		{provider.TypeTopicSubscription, func(w world) props {
 			return props{"topic": id(w, provider.TypeTopic), "protocol": "email", "endpoint": "team@example.com"}
 		}, props{"rawMessageDelivery": true}, props{"endpoint": "other@example.com"}},
+		{provider.TypeDashboard, func(world) props {
+			return props{"dashboardName": "songs", "dashboardBody": dashboardBody}
+		}, props{"dashboardBody": `{"widgets":[]}`}, props{"dashboardName": "other"}},
 	}
 }
 

@@ -122,38 +122,9 @@ func (a *alarm) values(store *metrics.Store, at time.Time) []float64 {
 	n := a.EvaluationPeriods + extraPeriods
 	start := at.Add(-time.Duration(n) * a.period())
 	if a.Math == nil {
-		return a.Metric.values(store, n, start)
+		return a.Metric.Values(store, n, start)
 	}
-	series := map[string][]float64{}
-	for id, metric := range a.Math.Metrics {
-		series[id] = metric.values(store, n, start)
-	}
-	values := make([]float64, n)
-	for i := range values {
-		now := map[string]float64{}
-		for id := range series {
-			now[id] = series[id][i]
-		}
-		values[i] = a.Math.watched.at(now)
-	}
-	return values
-}
-
-// values are those of n periods from start on, oldest first; NaN is a missing
-// datapoint.
-func (m Metric) values(store *metrics.Store, n int, start time.Time) []float64 {
-	values := slices.Repeat([]float64{math.NaN()}, n)
-	end := start.Add(time.Duration(n) * m.Period)
-	if percent, isPercentile := ParsePercentile(m.Statistic); isPercentile {
-		for _, point := range store.QueryPercentile(percent, m.Namespace, m.Name, m.Dimensions, m.Period, start, end) {
-			values[point.Start.Sub(start)/m.Period] = point.Value
-		}
-		return values
-	}
-	for _, point := range store.Query(m.Namespace, m.Name, m.Dimensions, m.Period, start, end) {
-		values[point.Start.Sub(start)/m.Period] = statistic(point, m.Statistic)
-	}
-	return values
+	return a.Math.Values(store, n, start)
 }
 
 // ParsePercentile reads a statistic such as p95 or p99.9; ok is false where it is

@@ -26,6 +26,8 @@ const (
 	trackARN  = "arn:aws:autoscaling:ap-northeast-1:123456789012:scalingPolicy:track"
 )
 
+var resource = scaling.Component(name)
+
 var dimensions = map[string]string{"InferenceComponentName": name}
 
 // copies is a component whose copies take a while to come.
@@ -95,7 +97,7 @@ func inBubble(t *testing.T, copiesNow int, registered scaling.Registered, f func
 		require.NoError(t, err)
 		w := &world{T: t, clock: c, metrics: metrics.New(c), start: c.Now()}
 		w.copies = &copies{clock: c, desired: map[string]int{name: copiesNow}}
-		w.scaler = scaling.New(c, w.metrics, w.copies)
+		w.scaler = scaling.New(c, w.metrics, scaling.Dimensions{scaling.CopyCount: scaling.Copies(w.copies)})
 		w.scaler.Register(registered)
 		var cancel context.CancelFunc
 		w.ctx, cancel = context.WithCancel(t.Context())
@@ -161,10 +163,10 @@ func (w *world) alarm(name string) scaling.AlarmState {
 	return all[i]
 }
 
-func target() scaling.Target { return scaling.Target{Component: name, Min: 0, Max: 3} }
+func target() scaling.Target { return scaling.Target{Resource: resource, Min: 0, Max: 3} }
 
 func wakePolicy() scaling.Policy {
-	return scaling.Policy{ARN: wakeARN, Name: "wake", Component: name, Step: &scaling.Step{
+	return scaling.Policy{ARN: wakeARN, Name: "wake", Resource: resource, Step: &scaling.Step{
 		AdjustmentType: scaling.ChangeInCapacity, Aggregation: "Maximum", Cooldown: time.Minute,
 		Adjustments: []scaling.Adjustment{{Lower: new(0.0), Scaling: 1}},
 	}}
@@ -180,7 +182,7 @@ func wakeAlarm() scaling.Alarm {
 }
 
 func trackingPolicy() scaling.Policy {
-	return scaling.Policy{ARN: trackARN, Name: "track", Component: name, Tracking: &scaling.Tracking{
+	return scaling.Policy{ARN: trackARN, Name: "track", Resource: resource, Tracking: &scaling.Tracking{
 		Metric: scaling.Metric{Namespace: namespace, Name: load, Dimensions: dimensions, Statistic: "Average", Period: 10 * time.Second},
 		Target: 5, ScaleInCooldown: 5 * time.Minute, ScaleOutCooldown: 5 * time.Minute, AlarmHigh: "high", AlarmLow: "low",
 	}}

@@ -23,9 +23,9 @@ type Query struct {
 
 // Math is metric math made ready for an alarm (CloudWatch user guide, "Using
 // math expressions with CloudWatch metrics"). There are numbers, ids, + - * /,
-// the comparisons > >= < <=, which are 1 or 0, and the functions IF and FILL, the
-// latter with a number or an expression to fill in. A datapoint that is missing in
-// any part is missing in the result, except for what FILL fills in and what IF
+// the comparisons > >= < <=, which are 1 or 0, and the functions IF, CEIL and FILL,
+// the latter with a number or an expression to fill in. A datapoint that is missing
+// in any part is missing in the result, except for what FILL fills in and what IF
 // does not take. So is a division by zero: CloudWatch does not say what that
 // gives.
 type Math struct {
@@ -48,6 +48,7 @@ const (
 	kindMetric = "metric"
 	kindIf     = "IF"
 	kindFill   = "FILL"
+	kindCeil   = "CEIL"
 )
 
 // ParseMath reads the queries of an alarm. The error says what the local cloud
@@ -62,10 +63,11 @@ func ParseMath(queries []Query) (*Math, error) {
 		if query.Metric == nil {
 			continue
 		}
-		m.Metrics[query.ID] = *query.Metric
-		if query.Metric.Period != m.period() {
+		// Before it is one of them: any of them is as good as another.
+		if len(m.Metrics) > 0 && query.Metric.Period != m.period() {
 			return nil, errors.New("localcloud evaluates metric math over one period only; give all metrics the same")
 		}
+		m.Metrics[query.ID] = *query.Metric
 	}
 	if watched == "" || len(m.Metrics) == 0 {
 		return nil, errors.New("localcloud evaluates metric math over metrics; give at least one, and returnData for one query")
@@ -116,7 +118,7 @@ func (r *mathReader) take(wanted ...string) (string, bool) {
 }
 
 func (r *mathReader) unknown(what string) error {
-	return fmt.Errorf("localcloud has no metric math with %s; it has numbers, ids, + - * / > >= < <=, IF and FILL", what)
+	return fmt.Errorf("localcloud has no metric math with %s; it has numbers, ids, + - * / > >= < <=, IF, CEIL and FILL", what)
 }
 
 // resolve is the node of a query.
@@ -177,7 +179,7 @@ func (r *mathReader) operand() (node, error) {
 	if _, call := r.take("("); !call {
 		return r.resolve(token)
 	}
-	n, known := map[string]int{kindIf: 3, kindFill: 2}[token]
+	n, known := map[string]int{kindIf: 3, kindFill: 2, kindCeil: 1}[token]
 	if !known {
 		return node{}, r.unknown(token)
 	}
@@ -221,6 +223,8 @@ func (n node) at(values map[string]float64) float64 {
 			return n.args[1].at(values)
 		}
 		return first
+	case kindCeil:
+		return math.Ceil(first)
 	case kindIf:
 		switch {
 		case math.IsNaN(first):

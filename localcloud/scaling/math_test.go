@@ -39,6 +39,7 @@ func TestMetricMath(t *testing.T) {
 		"a > b": 1, "a < b": 0, "a >= 6": 1, "a <= 5": 0, "a <= 6": 1, "a > b + 2": 0,
 		"IF(a > b, a, b)": 6, "IF(a < b, a, b)": 4, "IF(a - 6, 1, 2)": 2, "IF(a, none, b)": missing, "IF(b - 4, none, b)": 4,
 		"FILL(a, 9)": 6, "FILL(none, 9)": 9, "FILL(none, b)": 4, "a - FILL(none, 0)": 6,
+		"CEIL(a / b)": 2, "CEIL(a)": 6, "CEIL(b - a) + 3": 1, "CEIL(FILL(none, 0) / 5)": 0, "CEIL(none)": missing,
 		"none": missing, "a + none": missing, "none > 0": missing, "IF(none, 1, 2)": missing, "a / (b - 4)": missing, "a / FILL(none, 0)": missing,
 	} {
 		inBubble(t, 0, alarms(), func(w *world) {
@@ -74,6 +75,7 @@ func TestMetricMathThatIsNotKnown(t *testing.T) {
 		"a +":              `metric math with ""`,
 		"(a":               `in the place of ")"`,
 		"IF(a, b)":         `in the place of ","`,
+		"CEIL(a, b)":       `in the place of ")"`,
 		"FILL(a, REPEAT)":  `"REPEAT", which is no id`,
 		"m":                `"m", which is no id`,
 		"watched + 1":      `"watched", which is no id`,

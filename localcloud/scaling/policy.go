@@ -15,9 +15,9 @@ type policy struct {
 	out, in change
 }
 
-// change is one change of the number of copies that a policy made.
+// change is one change of the capacity that a policy made.
 type change struct {
-	// from is the number before it.
+	// from is the capacity before it.
 	from int
 	// ended is when it was complete, zero while it is under way or never was.
 	ended time.Time
@@ -31,9 +31,9 @@ func (c change) cooling(now time.Time, cooldown time.Duration) bool {
 	return c.open || !c.ended.IsZero() && now.Sub(c.ended) < cooldown
 }
 
-// propose returns how many copies the policy wants when the alarm has run it
-// and there are base copies. ok is false where it has nothing to say.
-func (p *policy) propose(a *alarm, base int) (copies int, ok bool) {
+// propose returns the capacity that the policy wants when the alarm has run it at
+// a capacity of base. ok is false where it has nothing to say.
+func (p *policy) propose(a *alarm, base int) (capacity int, ok bool) {
 	if p.Tracking != nil {
 		if len(a.datapoints) == 0 {
 			return 0, false
@@ -53,10 +53,11 @@ func (p *policy) propose(a *alarm, base int) (copies int, ok bool) {
 }
 
 // track keeps the metric, which is per copy, at its target: with n copies of
-// load m each, n*m/target copies have the target's load each. For scaling in,
-// the highest load of the alarm's periods counts, so that the last copy goes
-// only when all of them were idle: AWS says that target tracking scales in
-// conservatively, and measured times agree, but publishes no formula.
+// load m each, n*m/target copies have the target's load each. (A copy is one of
+// what is scaled, so an environment too.) For scaling in, the highest load of the
+// alarm's periods counts, so that the last copy goes only when all of them were
+// idle: AWS says that target tracking scales in conservatively, and measured times
+// agree, but publishes no formula.
 func (p *policy) track(a *alarm, base int) int {
 	load := a.datapoints[len(a.datapoints)-1]
 	if a == p.low {
@@ -106,7 +107,7 @@ func (s Adjustment) covers(distance float64) bool {
 	return lower < distance && distance <= upper
 }
 
-// adjust applies one step to base copies. A percentage rounds as the user guide
+// adjust applies one step to a capacity of base. A percentage rounds as the user guide
 // says: away from zero below one copy, and towards zero above.
 func (s *Step) adjust(base, scaling int) int {
 	switch s.AdjustmentType {

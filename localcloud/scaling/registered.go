@@ -13,10 +13,10 @@ type Registered struct {
 	Schedules  []ScheduledAction
 }
 
-// Target is a scalable target: the copies of one inference component.
+// Target is a scalable target.
 type Target struct {
-	Component string
-	// Min and Max bound the number of copies that policies ask for.
+	Resource Resource
+	// Min and Max bound the capacity that policies ask for.
 	Min, Max int
 	// The suspended state: what policies and scheduled actions may not do.
 	ScaleInSuspended, ScaleOutSuspended, SchedulesSuspended bool
@@ -24,9 +24,10 @@ type Target struct {
 
 // Policy is a scaling policy of a target: one of Step and Tracking is set.
 type Policy struct {
-	ARN, Name, Component string
-	Step                 *Step
-	Tracking             *Tracking
+	ARN, Name string
+	Resource  Resource
+	Step      *Step
+	Tracking  *Tracking
 }
 
 // Step is a StepScalingPolicyConfiguration. An alarm runs it.
@@ -36,7 +37,7 @@ type Step struct {
 	// Aggregation is the MetricAggregationType; "" is Average.
 	Aggregation string
 	Cooldown    time.Duration
-	// MinMagnitude is the least change of PercentChangeInCapacity, in copies.
+	// MinMagnitude is the least change of PercentChangeInCapacity.
 	MinMagnitude int
 }
 
@@ -100,8 +101,9 @@ type Alarm struct {
 
 // ScheduledAction changes the bounds of a target.
 type ScheduledAction struct {
-	Name, Component string
-	Schedule        Schedule
+	Name     string
+	Resource Resource
+	Schedule Schedule
 	// Start and End bound the time in which it runs; zero is unbounded.
 	Start, End time.Time
 	// Min and Max are the new bounds; nil leaves one as it is.

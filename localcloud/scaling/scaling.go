@@ -1,7 +1,8 @@
-// Package scaling does what CloudWatch's alarms and Application Auto Scaling
-// do to the copies of inference components. It is driven by what a program
-// registered and by nothing else: an alarm that compares wrongly wakes nobody,
-// and without a step policy nothing ever leaves zero.
+// Package scaling does what CloudWatch's alarms and Application Auto Scaling do
+// to what has a capacity: the copies of inference components, the environments
+// that functions keep. It is driven by what a program registered and by nothing
+// else: an alarm that compares wrongly wakes nobody, and without a step policy no
+// inference component ever leaves zero.
 //
 // Where AWS publishes no rule, the comment at the code says what was chosen.
 package scaling
@@ -24,24 +25,10 @@ type Clock interface {
 	Wall(d time.Duration) time.Duration
 }
 
-// Scalable is what is scaled; endpoint.Runtime is the real one.
-type Scalable interface {
-	// DesiredCopies is how many copies the component shall have; ok is false
-	// where there is no such component.
-	DesiredCopies(component string) (n int, ok bool)
-	// SetDesiredCopies asks for another number and returns at once.
-	SetDesiredCopies(component string, n int) error
-	// Updating tells whether copies are still coming or going. Meanwhile the
-	// component is not scaled: Application Auto Scaling then gives the reason
-	// TargetServicePutResourceAsUnscalable.
-	Updating(component string) bool
-}
-
-// Activity is one change of the number of copies, as DescribeScalingActivities
-// shows it.
+// Activity is one change of a capacity, as DescribeScalingActivities shows it.
 type Activity struct {
-	Component string
-	// Start is when it began. End is zero while copies are coming or going.
+	Resource Resource
+	// Start is when it began. End is zero until the capacity is there.
 	Start, End time.Time
 	From, To   int
 	// Description says what was done, Cause why.
@@ -56,9 +43,9 @@ const keptActivities = 200
 // Scaler evaluates alarms, policies and schedules. It is safe for concurrent
 // use.
 type Scaler struct {
-	clock    Clock
-	metrics  *metrics.Store
-	scalable Scalable
+	clock      Clock
+	metrics    *metrics.Store
+	dimensions Dimensions
 	// registered wakes Run.
 	registered chan struct{}
 
@@ -75,7 +62,7 @@ type Scaler struct {
 type target struct {
 	registered Target
 	min, max   int
-	// moved is why the bounds moved; empty once the copies are within them.
+	// moved is why the bounds moved; empty once the capacity is within them.
 	moved string
 }
 
@@ -87,8 +74,8 @@ type activity struct {
 
 // New makes a Scaler for which nothing is registered yet. Run it, or call Work
 // where time is driven.
-func New(c Clock, m *metrics.Store, s Scalable) *Scaler {
-	return &Scaler{clock: c, metrics: m, scalable: s, registered: make(chan struct{}, 1)}
+func New(c Clock, m *metrics.Store, d Dimensions) *Scaler {
+	return &Scaler{clock: c, metrics: m, dimensions: d, registered: make(chan struct{}, 1)}
 }
 
 // Register puts r in the place of what was registered. What did not change keeps
@@ -112,7 +99,7 @@ func (s *Scaler) registerTargets(definitions []Target) {
 	old := s.targets
 	s.targets = nil
 	for _, definition := range definitions {
-		at := slices.IndexFunc(old, func(t *target) bool { return t.registered.Component == definition.Component })
+		at := slices.IndexFunc(old, func(t *target) bool { return t.registered.Resource == definition.Resource })
 		if at >= 0 && old[at].registered == definition {
 			s.targets = append(s.targets, old[at])
 			continue
@@ -235,13 +222,20 @@ func (s *Scaler) Work() time.Duration {
 // because its copies are just changing, is looked at again.
 const retryBounds = 10 * time.Second
 
-// finish ends the activities whose copies have all come or gone.
+// finish ends the activities whose capacity is there, or will not be.
 func (s *Scaler) finish(now time.Time) {
 	for _, a := range s.activities {
-		if !a.End.IsZero() || s.scalable.Updating(a.Component) {
+		if !a.End.IsZero() {
+			continue
+		}
+		settled, failure := s.dimensions[a.Resource.Dimension].Settled(a.Resource.ID)
+		if !settled {
 			continue
 		}
 		a.End = now
+		if failure != nil {
+			a.Problem = failure.Error()
+		}
 		if a.change != nil {
 			a.change.ended, a.change.open = now, false
 		}
@@ -268,9 +262,9 @@ func (s *Scaler) runAlarm(a *alarm, now time.Time) {
 
 // run does what the policy says now that the alarm is in its state.
 func (s *Scaler) run(p *policy, a *alarm, now time.Time) {
-	current, ok := s.scalable.DesiredCopies(p.Component)
-	t := s.target(p.Component)
-	if !ok || t == nil || s.scalable.Updating(p.Component) {
+	current, ok := s.capacity(p.Resource)
+	t := s.target(p.Resource)
+	if !ok || t == nil || s.unsettled(p.Resource) {
 		return
 	}
 	inCooldown, outCooldown := p.cooldowns()
@@ -289,19 +283,19 @@ func (s *Scaler) run(p *policy, a *alarm, now time.Time) {
 	switch {
 	case wanted > current && a != p.low && !t.registered.ScaleOutSuspended:
 		p.out = change{from: base, open: true}
-		s.scale(p.Component, current, wanted, cause, &p.out, now)
+		s.scale(p.Resource, current, wanted, cause, &p.out, now)
 	case wanted < current && base == current && a != p.high && !t.registered.ScaleInSuspended &&
 		!p.in.cooling(now, inCooldown):
 		wanted = max(wanted, s.leastTracked(p, current, now))
 		if wanted < current {
 			p.in = change{from: current, open: true}
-			s.scale(p.Component, current, wanted, cause, &p.in, now)
+			s.scale(p.Resource, current, wanted, cause, &p.in, now)
 		}
 	}
 }
 
-// leastTracked is the least number of copies that p, if it tracks a target, may
-// scale in to; current forbids it. Target tracking scales in only when every
+// leastTracked is the least capacity that p, if it tracks a target, may scale in
+// to; current forbids it. Target tracking scales in only when every
 // tracking policy of the target is ready to, and then to the largest of their
 // capacities (user guide, "How target tracking scaling for Application Auto
 // Scaling works"). And it waits until the periods of the low alarm lie behind
@@ -317,7 +311,7 @@ func (s *Scaler) leastTracked(p *policy, current int, now time.Time) int {
 	least := 0
 	for _, other := range s.policies {
 		switch {
-		case other.Component != p.Component:
+		case other.Resource != p.Resource:
 		case other.out.cooling(now, lowLasts):
 			return current
 		case other.Tracking == nil || other.Tracking.DisableScaleIn:
@@ -330,8 +324,8 @@ func (s *Scaler) leastTracked(p *policy, current int, now time.Time) int {
 	return least
 }
 
-func (s *Scaler) target(component string) *target {
-	if i := slices.IndexFunc(s.targets, func(t *target) bool { return t.registered.Component == component }); i >= 0 {
+func (s *Scaler) target(r Resource) *target {
+	if i := slices.IndexFunc(s.targets, func(t *target) bool { return t.registered.Resource == r }); i >= 0 {
 		return s.targets[i]
 	}
 	return nil
@@ -339,26 +333,25 @@ func (s *Scaler) target(component string) *target {
 
 // keepWithin scales a target whose bounds moved, if it has to be.
 func (s *Scaler) keepWithin(t *target, now time.Time) {
-	component := t.registered.Component
-	current, ok := s.scalable.DesiredCopies(component)
-	if !ok || s.scalable.Updating(component) {
+	resource := t.registered.Resource
+	current, ok := s.capacity(resource)
+	if !ok || s.unsettled(resource) {
 		return
 	}
 	switch {
 	case current < t.min:
-		s.scale(component, current, t.min, fmt.Sprintf("minimum capacity was set to %d: %s", t.min, t.moved), nil, now)
+		s.scale(resource, current, t.min, fmt.Sprintf("minimum capacity was set to %d: %s", t.min, t.moved), nil, now)
 	case current > t.max:
-		s.scale(component, current, t.max, fmt.Sprintf("maximum capacity was set to %d: %s", t.max, t.moved), nil, now)
+		s.scale(resource, current, t.max, fmt.Sprintf("maximum capacity was set to %d: %s", t.max, t.moved), nil, now)
 	}
 	t.moved = ""
 }
 
-func (s *Scaler) scale(component string, from, to int, cause string, record *change, now time.Time) {
+func (s *Scaler) scale(r Resource, from, to int, cause string, record *change, now time.Time) {
 	done := &activity{change: record, Activity: Activity{
-		Component: component, Start: now, From: from, To: to, Cause: cause,
-		Description: fmt.Sprintf("Setting desired copy count to %d.", to),
+		Resource: r, Start: now, From: from, To: to, Cause: cause, Description: s.dimensions[r.Dimension].Setting(to),
 	}}
-	if err := s.scalable.SetDesiredCopies(component, to); err != nil {
+	if err := s.dimensions[r.Dimension].SetCapacity(r.ID, to); err != nil {
 		done.Problem, done.End = err.Error(), now
 		if record != nil {
 			*record = change{}

@@ -121,7 +121,7 @@ func (s *Scaler) runSchedule(due *schedule, now time.Time) {
 		return
 	}
 	due.advance(now)
-	t := s.target(due.Component)
+	t := s.target(due.Resource)
 	if t == nil || t.registered.SchedulesSuspended {
 		return
 	}

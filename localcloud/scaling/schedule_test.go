@@ -44,7 +44,7 @@ func TestSchedules(t *testing.T) {
 			parsed, err := scaling.ParseSchedule(test.expression, test.zone)
 			require.NoError(t, err)
 			registered := scaling.Registered{Targets: []scaling.Target{target()}, Schedules: []scaling.ScheduledAction{
-				{Name: "morning", Component: name, Schedule: parsed, Min: new(1)},
+				{Name: "morning", Resource: resource, Schedule: parsed, Min: new(1)},
 			}}
 			want, err := time.Parse(time.RFC3339, test.want)
 			require.NoError(t, err)
@@ -98,8 +98,8 @@ func schedule(t *testing.T, expression string) scaling.Schedule {
 // Business hours: at least one copy from 8 to 18, and at most two.
 func TestScheduledBounds(t *testing.T) {
 	registered := scaling.Registered{Targets: []scaling.Target{target()}, Schedules: []scaling.ScheduledAction{
-		{Name: "open", Component: name, Schedule: schedule(t, "cron(0 8 * * ? *)"), Min: new(1), Max: new(2)},
-		{Name: "close", Component: name, Schedule: schedule(t, "cron(0 18 * * ? *)"), Min: new(0), Max: new(0)},
+		{Name: "open", Resource: resource, Schedule: schedule(t, "cron(0 8 * * ? *)"), Min: new(1), Max: new(2)},
+		{Name: "close", Resource: resource, Schedule: schedule(t, "cron(0 18 * * ? *)"), Min: new(0), Max: new(0)},
 	}}
 	inBubble(t, 3, registered, func(w *world) {
 		w.until(7*time.Hour + 59*time.Minute)
@@ -131,13 +131,13 @@ func TestWhenSchedulesDoNotRun(t *testing.T) {
 		{"from the first hour on", target(), scaling.ScheduledAction{Schedule: hourly}, time.Hour},
 		{"not before its start, from which a rate counts", target(), scaling.ScheduledAction{Schedule: hourly, Start: start.Add(150 * time.Minute)}, 150 * time.Minute},
 		{"not after its end", target(), scaling.ScheduledAction{Schedule: hourly, End: start.Add(30 * time.Minute)}, 0},
-		{"not while schedules are suspended", scaling.Target{Component: name, Max: 3, SchedulesSuspended: true}, scaling.ScheduledAction{Schedule: hourly}, 0},
-		{"not for another target", scaling.Target{Component: "other", Max: 3}, scaling.ScheduledAction{Schedule: hourly}, 0},
+		{"not while schedules are suspended", scaling.Target{Resource: resource, Max: 3, SchedulesSuspended: true}, scaling.ScheduledAction{Schedule: hourly}, 0},
+		{"not for another target", scaling.Target{Resource: scaling.Component("other"), Max: 3}, scaling.ScheduledAction{Schedule: hourly}, 0},
 		{"not in the past", target(), scaling.ScheduledAction{Schedule: schedule(t, "at(1999-12-31T23:00:00)")}, 0},
 		{"not in a year that is over", target(), scaling.ScheduledAction{Schedule: schedule(t, "cron(0 0 * * ? 1999)")}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			test.action.Component, test.action.Min = name, new(1)
+			test.action.Resource, test.action.Min = resource, new(1)
 			registered := scaling.Registered{Targets: []scaling.Target{test.target}, Schedules: []scaling.ScheduledAction{test.action}}
 			inBubble(t, 0, registered, func(w *world) {
 				if test.wantAfter == 0 {
@@ -156,11 +156,11 @@ func TestWhenSchedulesDoNotRun(t *testing.T) {
 
 // While copies come or go the target is not scaled; the new bounds wait.
 func TestBoundsWaitForCopiesThatAreComing(t *testing.T) {
-	inBubble(t, 0, scaling.Registered{Targets: []scaling.Target{{Component: name, Min: 1, Max: 3}}}, func(w *world) {
+	inBubble(t, 0, scaling.Registered{Targets: []scaling.Target{{Resource: resource, Min: 1, Max: 3}}}, func(w *world) {
 		w.slowly()
 		w.pass(time.Second)
 		require.Equal(t, 1, w.desired())
-		w.scaler.Register(scaling.Registered{Targets: []scaling.Target{{Component: name, Min: 2, Max: 3}}})
+		w.scaler.Register(scaling.Registered{Targets: []scaling.Target{{Resource: resource, Min: 2, Max: 3}}})
 		w.pass(4 * time.Minute)
 		require.Equal(t, 1, w.desired())
 		w.pass(2 * time.Minute)

@@ -155,7 +155,7 @@ func TestSteps(t *testing.T) {
 			alarm := loadAlarm(1, 1, scaling.NotBreaching)
 			alarm.ActionsEnabled, alarm.AlarmActions = true, []string{wakeARN}
 			registered := scaling.Registered{
-				Targets: []scaling.Target{{Component: name, Max: test.highest}}, Policies: []scaling.Policy{policy}, Alarms: []scaling.Alarm{alarm},
+				Targets: []scaling.Target{{Resource: resource, Max: test.highest}}, Policies: []scaling.Policy{policy}, Alarms: []scaling.Alarm{alarm},
 			}
 			inBubble(t, test.copies, registered, func(w *world) {
 				w.metrics.Put(namespace, load, dimensions, test.metric)
@@ -176,7 +176,7 @@ func TestStepsBelowTheThreshold(t *testing.T) {
 		alarm := loadAlarm(1, 1, "")
 		alarm.ActionsEnabled, alarm.AlarmActions, alarm.ComparisonOperator = true, []string{wakeARN}, scaling.LessThanThreshold
 		registered := scaling.Registered{
-			Targets: []scaling.Target{{Component: name, Max: 9}}, Policies: []scaling.Policy{policy}, Alarms: []scaling.Alarm{alarm},
+			Targets: []scaling.Target{{Resource: resource, Max: 9}}, Policies: []scaling.Policy{policy}, Alarms: []scaling.Alarm{alarm},
 		}
 		inBubble(t, 5, registered, func(w *world) {
 			w.metrics.Put(namespace, load, dimensions, metric)
@@ -197,7 +197,7 @@ func TestTheMetricOfAStepIsAggregated(t *testing.T) {
 		alarm := loadAlarm(3, 3, "")
 		alarm.ActionsEnabled, alarm.AlarmActions = true, []string{wakeARN}
 		registered := scaling.Registered{
-			Targets: []scaling.Target{{Component: name, Max: 9}}, Policies: []scaling.Policy{policy}, Alarms: []scaling.Alarm{alarm},
+			Targets: []scaling.Target{{Resource: resource, Max: 9}}, Policies: []scaling.Policy{policy}, Alarms: []scaling.Alarm{alarm},
 		}
 		inBubble(t, 0, registered, func(w *world) {
 			for _, metric := range []float64{10, 20, 60} {

@@ -15,7 +15,7 @@ func tracking(change ...func(p *scaling.Tracking)) scaling.Registered {
 	for _, f := range change {
 		f(policy.Tracking)
 	}
-	return scaling.Registered{Targets: []scaling.Target{{Component: name, Min: 0, Max: 9}}, Policies: []scaling.Policy{policy}}
+	return scaling.Registered{Targets: []scaling.Target{{Resource: resource, Min: 0, Max: 9}}, Policies: []scaling.Policy{policy}}
 }
 
 func TestLoadAddsCopiesInProportion(t *testing.T) {

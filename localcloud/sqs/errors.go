@@ -1,24 +1,16 @@
 package sqs
 
-import "fmt"
+import (
+	"fmt"
 
-// Error is a refusal in SQS's own words.
-type Error struct {
-	// Code is what the SDKs call the error, the code of SQS's older protocol.
-	Code string
-	// Type is the error's name in the JSON protocol.
-	Type    string
-	Message string
-}
+	"scaletozero/localcloud/awsjson"
+)
 
-// Error implements error.
-func (e *Error) Error() string { return e.Code + ": " + e.Message }
-
-func failure(code, typ, message string) *Error {
-	return &Error{Code: code, Type: typ, Message: message}
+func failure(code, typ, message string) *awsjson.Error {
+	return &awsjson.Error{Code: code, Type: typ, Message: message}
 }
 
 // invalid is a parameter with a value that SQS refuses.
-func invalid(format string, arguments ...any) *Error {
+func invalid(format string, arguments ...any) *awsjson.Error {
 	return failure("InvalidParameterValue", "InvalidParameterValueException", fmt.Sprintf(format, arguments...))
 }

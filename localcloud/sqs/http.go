@@ -1,94 +1,40 @@
 package sqs
 
 import (
+	"context"
 	"crypto/md5" //nolint:gosec // SQS's protocol has MD5 sums, against transmission errors.
-	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"scaletozero/localcloud/awsjson"
 )
-
-// maxRequest is more than the largest message takes as JSON, in bytes.
-const maxRequest = 8 << 20
-
-// operations are what ServeHTTP answers. Each decodes its input with the given
-// function and returns its output, which is encoded as JSON.
-var operations = map[string]func(s *Service, r *http.Request, decode func(input any) error) (any, error){
-	"ChangeMessageVisibility": changeMessageVisibility,
-	"DeleteMessage":           deleteMessage,
-	"GetQueueAttributes":      getQueueAttributes,
-	"GetQueueUrl":             getQueueURL,
-	"PurgeQueue":              purgeQueue,
-	"ReceiveMessage":          receiveMessage,
-	"SendMessage":             sendMessage,
-}
 
 // empty is the output of operations without one.
 type empty struct{}
 
-// ServeHTTP answers AWS JSON 1.0, whatever the path: POST with the operation in
-// the header X-Amz-Target, as AmazonSQS.SendMessage. Requests need no signature.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Amzn-RequestId", rand.Text())
-	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-	output, err := s.answer(w, r)
-	if err != nil {
-		s.refuse(w, err)
-		return
-	}
-	if err := json.NewEncoder(w).Encode(output); err != nil {
-		s.options.Logger.Debug("the caller left before the answer", "error", err)
+// protocol is SQS's, with the operations that are implemented.
+func (s *Service) protocol() http.Handler {
+	return &awsjson.Service{
+		Version: "1.0", Target: "AmazonSQS.", Namespace: "com.amazonaws.sqs#", Query: true,
+		Operations: map[string]awsjson.Operation{
+			"ChangeMessageVisibility": awsjson.Of(s.changeMessageVisibility),
+			"DeleteMessage":           awsjson.Of(s.deleteMessage),
+			"GetQueueAttributes":      awsjson.Of(s.getQueueAttributes),
+			"GetQueueUrl":             awsjson.Of(s.getQueueURL),
+			"PurgeQueue":              awsjson.Of(s.purgeQueue),
+			"ReceiveMessage":          awsjson.Of(s.receiveMessage),
+			"SendMessage":             awsjson.Of(s.sendMessage),
+		},
+		Others: "queues are made by Pulumi", Logger: s.options.Logger,
 	}
 }
 
-func (s *Service) answer(w http.ResponseWriter, r *http.Request) (any, error) {
-	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")
-	operation := operations[name]
-	if !ok || operation == nil || r.Method != http.MethodPost {
-		return nil, failure("InvalidAction", "UnsupportedOperation", fmt.Sprintf(
-			"%s with X-Amz-Target %q: localcloud implements POST of AmazonSQS.X only, X being one of %s; queues are made by Pulumi",
-			r.Method, r.Header.Get("X-Amz-Target"), strings.Join(operationNames(), ", ")))
-	}
-	return operation(s, r, func(input any) error {
-		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
-		// What is not implemented must not look as if it were.
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(input); err != nil {
-			return failure("InvalidParameterValue", "SerializationException", fmt.Sprintf("the input of %s cannot be read, or localcloud does not implement all of it: %v", name, err))
-		}
-		return nil
-	})
-}
-
-func operationNames() []string {
-	var names []string
-	for name := range operations {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func (s *Service) refuse(w http.ResponseWriter, err error) {
-	var refused *Error
-	if !errors.As(err, &refused) {
-		refused = failure("InternalFailure", "InternalFailure", err.Error())
-	}
-	// The SDKs take the code from here (Smithy, "AWS JSON 1.0 protocol",
-	// awsQueryCompatible).
-	w.Header().Set("X-Amzn-Query-Error", refused.Code+";Sender")
-	w.WriteHeader(http.StatusBadRequest)
-	body := map[string]string{"__type": "com.amazonaws.sqs#" + refused.Type, "message": refused.Message}
-	if err := json.NewEncoder(w).Encode(body); err != nil {
-		s.options.Logger.Debug("the caller left before the answer", "error", err)
-	}
-}
+// ServeHTTP answers AWS JSON 1.0, whatever the path. Requests need no signature.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.served.ServeHTTP(w, r) }
 
 // arnOf finds the queue with the URL.
 func (s *Service) arnOf(url string) (string, error) {
@@ -109,15 +55,13 @@ func duration(seconds *int64) *time.Duration {
 	return new(time.Duration(*seconds) * time.Second)
 }
 
-func sendMessage(s *Service, _ *http.Request, decode func(any) error) (any, error) {
-	var input struct {
-		QueueURL     string `json:"QueueUrl"`
-		MessageBody  string
-		DelaySeconds *int64
-	}
-	if err := decode(&input); err != nil {
-		return nil, err
-	}
+type sendMessageInput struct {
+	QueueURL     string `json:"QueueUrl"`
+	MessageBody  string
+	DelaySeconds *int64
+}
+
+func (s *Service) sendMessage(_ context.Context, input sendMessageInput) (any, error) {
 	arn, err := s.arnOf(input.QueueURL)
 	if err != nil {
 		return nil, err
@@ -131,20 +75,18 @@ func md5Of(body string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func receiveMessage(s *Service, r *http.Request, decode func(any) error) (any, error) {
-	var input struct {
-		QueueURL            string `json:"QueueUrl"`
-		MaxNumberOfMessages *int
-		VisibilityTimeout   *int64
-		WaitTimeSeconds     *int64
-		// AttributeNames is the older name of MessageSystemAttributeNames.
-		AttributeNames, MessageSystemAttributeNames []string
-		// MessageAttributeNames may be asked for: no message has any.
-		MessageAttributeNames []string
-	}
-	if err := decode(&input); err != nil {
-		return nil, err
-	}
+type receiveMessageInput struct {
+	QueueURL            string `json:"QueueUrl"`
+	MaxNumberOfMessages *int
+	VisibilityTimeout   *int64
+	WaitTimeSeconds     *int64
+	// AttributeNames is the older name of MessageSystemAttributeNames.
+	AttributeNames, MessageSystemAttributeNames []string
+	// MessageAttributeNames may be asked for: no message has any.
+	MessageAttributeNames []string
+}
+
+func (s *Service) receiveMessage(ctx context.Context, input receiveMessageInput) (any, error) {
 	arn, err := s.arnOf(input.QueueURL)
 	if err != nil {
 		return nil, err
@@ -156,7 +98,7 @@ func receiveMessage(s *Service, r *http.Request, decode func(any) error) (any, e
 			return nil, invalid("Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and %d, if provided.", want.Max, MaxReceive)
 		}
 	}
-	messages, err := s.Receive(r.Context(), arn, want)
+	messages, err := s.Receive(ctx, arn, want)
 	return received(messages, append(input.AttributeNames, input.MessageSystemAttributeNames...)), err
 }
 
@@ -192,14 +134,12 @@ func selected(attributes map[string]string, wanted []string) map[string]string {
 	return out
 }
 
-func deleteMessage(s *Service, _ *http.Request, decode func(any) error) (any, error) {
-	var input struct {
-		QueueURL      string `json:"QueueUrl"`
-		ReceiptHandle string
-	}
-	if err := decode(&input); err != nil {
-		return nil, err
-	}
+type deleteMessageInput struct {
+	QueueURL      string `json:"QueueUrl"`
+	ReceiptHandle string
+}
+
+func (s *Service) deleteMessage(_ context.Context, input deleteMessageInput) (any, error) {
 	arn, err := s.arnOf(input.QueueURL)
 	if err != nil {
 		return nil, err
@@ -207,15 +147,13 @@ func deleteMessage(s *Service, _ *http.Request, decode func(any) error) (any, er
 	return empty{}, s.Delete(arn, input.ReceiptHandle)
 }
 
-func changeMessageVisibility(s *Service, _ *http.Request, decode func(any) error) (any, error) {
-	var input struct {
-		QueueURL          string `json:"QueueUrl"`
-		ReceiptHandle     string
-		VisibilityTimeout int64
-	}
-	if err := decode(&input); err != nil {
-		return nil, err
-	}
+type changeMessageVisibilityInput struct {
+	QueueURL          string `json:"QueueUrl"`
+	ReceiptHandle     string
+	VisibilityTimeout int64
+}
+
+func (s *Service) changeMessageVisibility(_ context.Context, input changeMessageVisibilityInput) (any, error) {
 	arn, err := s.arnOf(input.QueueURL)
 	if err != nil {
 		return nil, err
@@ -223,13 +161,11 @@ func changeMessageVisibility(s *Service, _ *http.Request, decode func(any) error
 	return empty{}, s.ChangeVisibility(arn, input.ReceiptHandle, *duration(&input.VisibilityTimeout))
 }
 
-func purgeQueue(s *Service, _ *http.Request, decode func(any) error) (any, error) {
-	var input struct {
-		QueueURL string `json:"QueueUrl"`
-	}
-	if err := decode(&input); err != nil {
-		return nil, err
-	}
+type purgeQueueInput struct {
+	QueueURL string `json:"QueueUrl"`
+}
+
+func (s *Service) purgeQueue(_ context.Context, input purgeQueueInput) (any, error) {
 	arn, err := s.arnOf(input.QueueURL)
 	if err != nil {
 		return nil, err
@@ -237,11 +173,9 @@ func purgeQueue(s *Service, _ *http.Request, decode func(any) error) (any, error
 	return empty{}, s.Purge(arn)
 }
 
-func getQueueURL(s *Service, _ *http.Request, decode func(any) error) (any, error) {
-	var input struct{ QueueName string }
-	if err := decode(&input); err != nil {
-		return nil, err
-	}
+type getQueueURLInput struct{ QueueName string }
+
+func (s *Service) getQueueURL(_ context.Context, input getQueueURLInput) (any, error) {
 	for _, q := range s.State() {
 		if q.Name == input.QueueName {
 			return map[string]string{"QueueUrl": q.URL}, nil
@@ -250,14 +184,12 @@ func getQueueURL(s *Service, _ *http.Request, decode func(any) error) (any, erro
 	return nil, errNoQueue
 }
 
-func getQueueAttributes(s *Service, _ *http.Request, decode func(any) error) (any, error) {
-	var input struct {
-		QueueURL       string `json:"QueueUrl"`
-		AttributeNames []string
-	}
-	if err := decode(&input); err != nil {
-		return nil, err
-	}
+type getQueueAttributesInput struct {
+	QueueURL       string `json:"QueueUrl"`
+	AttributeNames []string
+}
+
+func (s *Service) getQueueAttributes(_ context.Context, input getQueueAttributesInput) (any, error) {
 	for _, q := range s.State() {
 		if q.URL == input.QueueURL {
 			return map[string]any{"Attributes": selected(attributesOf(q), input.AttributeNames)}, nil

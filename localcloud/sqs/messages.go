@@ -17,8 +17,8 @@ import (
 const senderID = "AIDALOCALCLOUD"
 
 // Send puts a message into a queue and returns its ID. A nil delay stands for the
-// queue's own. Errors are *Error: the queue does not exist, the body is empty, too
-// large or has characters that SQS refuses, the delay is not 0 to 15 minutes.
+// queue's own. Errors are *awsjson.Error: the queue does not exist, the body is empty,
+// too large or has characters that SQS refuses, the delay is not 0 to 15 minutes.
 func (s *Service) Send(arn, body string, delay *time.Duration) (id string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +76,7 @@ func checkBody(body string, largest int) error {
 
 // Receive takes messages out of sight and returns them. It waits for the first
 // one, as asked, and returns none when the wait is over or ctx ends. Errors are
-// *Error: the queue does not exist, or is removed meanwhile, or what is asked for
+// *awsjson.Error: the queue does not exist, or is removed meanwhile, or what is asked for
 // is out of the bounds that Receive names.
 func (s *Service) Receive(ctx context.Context, arn string, want Receive) ([]Message, error) {
 	want.Max = max(want.Max, 1)
@@ -230,7 +230,7 @@ func (s *Service) expire(q *queue, now time.Time) {
 
 // Delete removes a received message. As on AWS, a handle that is no longer the
 // message's last one succeeds and removes nothing, and so does one whose message
-// is gone. Errors are *Error: the queue does not exist, the handle is none.
+// is gone. Errors are *awsjson.Error: the queue does not exist, the handle is none.
 func (s *Service) Delete(arn, receiptHandle string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -250,7 +250,7 @@ func (s *Service) Delete(arn, receiptHandle string) error {
 }
 
 // ChangeVisibility hides a received message until d from now; 0 makes it visible
-// at once. Errors are *Error: the queue does not exist, the handle is none or not
+// at once. Errors are *awsjson.Error: the queue does not exist, the handle is none or not
 // the last one of a message that is there, the message is not in flight, d is
 // not 0 to 12 hours or would hide the message for longer than 12 hours after it
 // was received.

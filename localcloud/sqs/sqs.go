@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -121,6 +122,7 @@ type Options struct {
 // Service holds the queues. It is safe for concurrent use.
 type Service struct {
 	options Options
+	served  http.Handler
 
 	mu     sync.Mutex
 	queues map[string]*queue
@@ -168,6 +170,7 @@ func New(options Options) (*Service, error) {
 		options.Logger = slog.Default()
 	}
 	s := &Service{options: options, queues: map[string]*queue{}}
+	s.served = s.protocol()
 	var err error
 	s.kept, err = load(options.Path)
 	return s, err

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"scaletozero/localcloud/awsjson"
 	"scaletozero/localcloud/clock"
 	"scaletozero/localcloud/faults"
 	"scaletozero/localcloud/sqs"
@@ -156,7 +157,7 @@ func (w *world) sdk() *awssqs.Client {
 
 func code(t *testing.T, err error) string {
 	t.Helper()
-	var refused *sqs.Error
+	var refused *awsjson.Error
 	require.ErrorAs(t, err, &refused)
 	return refused.Code
 }

@@ -31,8 +31,9 @@ type front struct {
 	refusals []refusal
 	// invoked counts calls of InvokeEndpoint, answered ones that reached moto.
 	invoked, answered int
-	// copies is the component's desired number, asked how often it was set.
-	copies, asked int
+	// copies is the component's desired number, there those that it has, and asked
+	// how often the former was set.
+	copies, there, asked int
 	// held, if not nil, is told of the next call of InvokeEndpoint, which then
 	// gets no answer.
 	held chan struct{}
@@ -66,7 +67,7 @@ func newFront(t *testing.T, endpoint string) *front {
 	t.Helper()
 	target, err := url.Parse(shared.moto)
 	require.NoError(t, err)
-	f := &front{t: t, endpoint: endpoint}
+	f := &front{t: t, endpoint: endpoint, copies: 1, there: 1}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -111,6 +112,13 @@ func (f *front) refuse(refusals ...refusal) {
 	f.refusals = refusals
 }
 
+// scale sets how many copies the component shall have and has.
+func (f *front) scale(copies int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.copies, f.there = copies, copies
+}
+
 // hold has the next call of InvokeEndpoint hang; the channel is closed then.
 func (f *front) hold() <-chan struct{} {
 	f.mu.Lock()
@@ -150,8 +158,8 @@ func (f *front) describe(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	fmt.Fprintf(w, `{"InferenceComponentName":%q,"InferenceComponentStatus":"InService","RuntimeConfig":{"DesiredCopyCount":%d,"CurrentCopyCount":0}}`,
-		component, f.copies)
+	fmt.Fprintf(w, `{"InferenceComponentName":%q,"InferenceComponentStatus":"InService","RuntimeConfig":{"DesiredCopyCount":%d,"CurrentCopyCount":%d}}`,
+		component, f.copies, f.there)
 }
 
 func (f *front) update(w http.ResponseWriter, r *http.Request) {

@@ -118,18 +118,31 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 // TestNoCapacity is what waking looks like. moto's endpoint always answers, so
 // the refusals are the front's.
 func TestNoCapacity(t *testing.T) {
-	for _, refused := range []refusal{noCapacity, notReady, throttled, overloaded} {
-		t.Run(refused.code, func(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		copies int // before
+		asked  int
+		// refusals are what the model's callers get, who are none where it sleeps.
+		refusals []refusal
+	}{
+		{"asleep", 0, 1, nil},
+		{"falling asleep", 1, 0, []refusal{noCapacity}},
+		{"loading", 1, 0, []refusal{notReady}},
+		{"throttled", 1, 0, []refusal{throttled}},
+		{"overloaded", 1, 0, []refusal{overloaded}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			s := newStack(t)
 			ids := []string{s.taken(s.n(1)), s.taken(s.n(2))}
-			s.aws.refuse(refused)
+			s.aws.scale(test.copies)
+			s.aws.refuse(test.refusals...)
 			waiting := s.receive(s.queue)
 			require.Len(t, waiting, 2)
 			assert.Len(t, s.work(waiting), 2, "both go back")
 
 			invoked, _, asked, copies := s.aws.counts()
-			assert.Equal(t, 1, invoked, "the rest of the batch is not sent to the model")
-			assert.Equal(t, 1, asked)
+			assert.Len(t, test.refusals, invoked, "the rest of the batch is not sent to the model")
+			assert.Equal(t, test.asked, asked)
 			assert.Equal(t, 1, copies)
 			var states []string
 			for _, id := range ids {
@@ -149,6 +162,7 @@ func TestNoCapacity(t *testing.T) {
 			}
 
 			// Awake: both are answered, and nobody asks for a copy again.
+			s.aws.scale(1)
 			motoAnswers(t, `1`, `2`)
 			for _, message := range waiting {
 				s.show(message)
@@ -159,7 +173,7 @@ func TestNoCapacity(t *testing.T) {
 				assert.Equal(t, "1", s.row(id)["tries"])
 			}
 			_, _, asked, _ = s.aws.counts()
-			assert.Equal(t, 1, asked)
+			assert.Equal(t, test.asked, asked)
 		})
 	}
 }

@@ -72,11 +72,13 @@ func withEverything(t *testing.T) graph {
 	scope := arn.Scope{Partition: recorder.Partition, Region: "ap-northeast-1", AccountID: recorder.Account}
 	recorded, err := recorder.Run(everything, func(ctx *pulumi.Context) error {
 		granted, err := roles.New(ctx, "guarded", &roles.Args{
-			Scope:             scope,
-			ExecutionRoleName: "guarded-execution", GatewayRoleName: "guarded-gateway",
-			RepositoryArn: scope.Repository("guarded-model"),
-			EndpointName:  "guarded-endpoint", InferenceComponentName: "guarded-model",
-			VPC: true, KMSKeyArn: key,
+			Scope:           scope,
+			GatewayRoleName: "guarded-gateway",
+			Endpoint: &roles.Endpoint{
+				ExecutionRoleName: "guarded-execution", RepositoryArn: scope.Repository("guarded-model"),
+				EndpointName: "guarded-endpoint", InferenceComponentName: "guarded-model",
+				VPC: true, KMSKeyArn: key,
+			},
 		})
 		if err != nil {
 			return err

@@ -19,9 +19,11 @@ form.addEventListener("submit", (event) => {
 stop.addEventListener("click", () => asking?.abort());
 $("#fill").addEventListener("click", fillKey);
 
-// offer fills in the URL unless there is one, and lists the others.
+// offer fills in the URL unless there is one, and lists the others. The form is
+// there for as long as there is an API that takes its request.
 export function offer(apis) {
   routes = apis;
+  for (const part of [".skip", "#ask", "#answer"]) $(part).hidden = apis.length === 0;
   const list = $("#apis");
   const offered = [...list.children].map((option) => option.value);
   if (apis.length === offered.length && apis.every(({ url }, i) => url === offered[i])) return;

@@ -27,7 +27,8 @@ function render(state) {
   $("#clock").textContent = `AWS time ${awsTime(state.now)}, ${state.speed} times as fast as yours`;
   offer(state.apis ?? []);
   renderFaults(state.faults ?? []);
-  renderEndpoints(state.endpoints ?? []);
+  renderRoutes(state.apis ?? [], state.routes ?? []);
+  renderCapacity(state.endpoints ?? [], state.functions ?? []);
   renderCharts();
   renderAnswers(state.answers);
   renderQueues(state.queues ?? [], state.jobs ?? {});
@@ -48,6 +49,35 @@ const empty = (text, name = "li") => html(name, { class: "empty" }, text);
 function renderFaults(faults) {
   $("#faults").hidden = faults.length === 0;
   put($("#faults ul"), faults.map((fault) => html("li", {}, fault)));
+}
+
+// renderRoutes lists what the form is not for.
+function renderRoutes(apis, routes) {
+  $("#routes").hidden = apis.length > 0 && routes.length === 0;
+  $("#no-routes").hidden = routes.length > 0;
+  $("#how").hidden = routes.length === 0;
+  put($("#routes tbody"), routes.map(({ api, method, url, summary }) => html("tr", {},
+    html("td", {}, api), html("td", {}, method), html("td", {}, url, ...(summary ? [html("div", { class: "muted" }, summary)] : [])))));
+}
+
+// renderCapacity shows what there is of the two: an endpoint, and functions.
+function renderCapacity(endpoints, functions) {
+  $("#endpoint-charts").hidden = endpoints.length === 0;
+  $("#functions").hidden = functions.length === 0;
+  $("#endpoints").hidden = endpoints.length === 0 && functions.length > 0;
+  renderEndpoints(endpoints);
+  put($("#functions tbody"), functions.map(functionRow));
+}
+
+function functionRow({ name, environments, running, inits, invocations, errors, throttles, aliases = {}, provisioned = [] }) {
+  const notes = [
+    ...Object.entries(aliases).map(([alias, version]) => `${alias} is version ${version}`),
+    ...provisioned.filter(({ failure }) => failure).map(({ qualifier, failure }) => `${qualifier} is not provisioned in full: ${failure}`),
+  ];
+  const kept = provisioned.map(({ allocated, requested, inUse }) => `${allocated} of ${requested}, ${inUse} in use`);
+  return html("tr", {},
+    html("td", {}, html("strong", {}, name), ...notes.map((note) => html("div", { class: "muted" }, note))),
+    ...[environments, running, kept.join("; ") || "–", inits, invocations, errors, throttles].map((text) => html("td", { class: "number" }, text)));
 }
 
 function renderEndpoints(endpoints) {
@@ -88,6 +118,11 @@ function renderCharts() {
     title: `Copies over time; now ${last.copies} in service, ${last.starting} coming or going, ${last.desired} desired`,
     areas: [{ class: "fill-1", value: (s) => s.copies }, { class: "fill-2", value: (s) => s.starting }],
     line: { class: "desired", value: (s) => s.desired },
+  });
+  steps($("#environments-chart"), samples, {
+    title: `Environments over time; now ${last.busy} running, ${last.idle} ready or starting, ${last.kept} to be provisioned`,
+    areas: [{ class: "fill-1", value: (s) => s.busy }, { class: "fill-2", value: (s) => s.idle }],
+    line: { class: "desired", value: (s) => s.kept },
   });
   bars($("#requests-chart"), samples, { title: "Answers over time by status; the table has the totals", classes, classOf });
 }
@@ -134,7 +169,7 @@ function renderAlarms(alarms) {
       html("div", { class: "muted" }, `since ${awsTime(since)}${createdByAWS ? " · made by target tracking" : ""}`),
       html("div", {}, reason));
   });
-  put($("#alarms ul"), items.length > 0 ? items : [empty("No alarm is registered: nothing wakes the endpoint.")]);
+  put($("#alarms ul"), items.length > 0 ? items : [empty("No alarm is registered. An endpoint that sleeps would not be woken.")]);
 }
 
 function renderActivities(activities) {
