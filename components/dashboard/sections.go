@@ -181,10 +181,6 @@ func (l *layout) budgetLeft(args *Args) graph {
 	return g
 }
 
-// burnFloor is how many requests must have failed in a burn alarm's long window
-// for it to ring.
-const burnFloor = 3
-
 // burn is what the short window of the fastest alarm sees. Failures below the
 // alarms' floor are drawn apart: they ring nothing alone, but may with others of
 // the long window. One failure of one request is many times every alarm's rate, so
@@ -200,8 +196,8 @@ func (l *layout) burn(args *Args) graph {
 	}
 	return l.over(fmt.Sprintf("How fast the error budget of %g %% availability burns: 1 is as fast as it lasts", args.Objectives.Availability), "", fiveMinutes,
 		append(burnTerms(args),
-			math(fmt.Sprintf("IF(FILL(errors, 0) >= %d, %s, 0)", burnFloor, burnRate(args.Objectives))).as("burn rate over 5 minutes", primary),
-			math(fmt.Sprintf("IF(FILL(errors, 0) < %d, %s, 0)", burnFloor, burnRate(args.Objectives))).
-				as(fmt.Sprintf("of fewer than %d failures, which alone ring nothing", burnFloor), quiet))...).
+			math(fmt.Sprintf("IF(FILL(errors, 0) >= %d, %s, 0)", slo.MinFailures, burnRate(args.Objectives))).as("burn rate over 5 minutes", primary),
+			math(fmt.Sprintf("IF(FILL(errors, 0) < %d, %s, 0)", slo.MinFailures, burnRate(args.Objectives))).
+				as(fmt.Sprintf("of fewer than %d failures, which alone ring nothing", slo.MinFailures), quiet))...).
 		stacked().marked(lines...).upTo(2 * slo.BurnRates()[0])
 }

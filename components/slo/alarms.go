@@ -35,14 +35,14 @@ func (b burnRate) alarm(args *Args) string { return args.Name + "-burn-" + b.nam
 // windows are those of the rate. The floor is in the long one alone: in the short
 // one it would keep quiet about three failures that are minutes apart.
 func (b burnRate) windows() []window {
-	return []window{{"-long", b.long, minFailures}, {"-short", b.short, 0}}
+	return []window{{"-long", b.long, MinFailures}, {"-short", b.short, 0}}
 }
 
-// minFailures is how many requests must have failed in the long window. Where
+// MinFailures is how many requests must have failed in the long window. Where
 // there are few requests, one that fails is a large share of them, and a caller
 // that tries once more makes it two; three are the least that two callers, or one
 // that goes on, make.
-const minFailures = 3
+const MinFailures = 3
 
 // BurnRates are the rates above which the budget's alarms ring, the most urgent
 // first.

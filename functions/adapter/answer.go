@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,11 +11,12 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"scaletozero/functions/proxy"
 )
 
 const (
@@ -113,7 +113,7 @@ func (a *adapter) ask(ctx context.Context, event events.APIGatewayProxyRequest) 
 	case ready:
 	}
 	late := time.Since(began) > prompt
-	answer, err := m.invoke(ctx, bodyOf(event))
+	answer, err := m.invoke(ctx, []byte(proxy.Body(event)))
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		// One that was asked late need not hang: it, or Lambda, took a part of the
@@ -174,22 +174,8 @@ func limit(ctx context.Context, event events.APIGatewayProxyRequest) time.Time {
 }
 
 func isJSON(event events.APIGatewayProxyRequest) bool {
-	for name, value := range event.Headers {
-		if strings.EqualFold(name, "Content-Type") {
-			media, _, err := mime.ParseMediaType(value)
-			return err == nil && media == jsonType
-		}
-	}
-	return false
-}
-
-func bodyOf(event events.APIGatewayProxyRequest) []byte {
-	if !event.IsBase64Encoded {
-		return []byte(event.Body)
-	}
-	// What is not base64 after all is not JSON either, and the model says so.
-	decoded, _ := base64.StdEncoding.DecodeString(event.Body)
-	return decoded
+	media, _, err := mime.ParseMediaType(proxy.Headers(event)["content-type"])
+	return err == nil && media == jsonType
 }
 
 func (a *adapter) headers() map[string]string {

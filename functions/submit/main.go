@@ -6,9 +6,7 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -17,6 +15,7 @@ import (
 	"scaletozero/functions/environment"
 	"scaletozero/functions/jobs"
 	"scaletozero/functions/messages"
+	"scaletozero/functions/proxy"
 	"scaletozero/functions/table"
 )
 
@@ -46,19 +45,9 @@ func main() {
 // callOf is what the API needs of the event (API Gateway developer guide, "Set
 // up Lambda proxy integrations in API Gateway").
 func callOf(event events.APIGatewayProxyRequest) jobs.Call {
-	headers := make(map[string]string, len(event.Headers))
-	for name, value := range event.Headers {
-		headers[strings.ToLower(name)] = value
-	}
-	body := event.Body
-	if event.IsBase64Encoded {
-		// What is not base64 after all is not JSON either, and is refused as such.
-		decoded, _ := base64.StdEncoding.DecodeString(body)
-		body = string(decoded)
-	}
 	return jobs.Call{
 		Method: event.HTTPMethod, Path: event.RequestContext.Path, JobID: event.PathParameters["id"],
-		Header: headers, Body: body,
+		Header: proxy.Headers(event), Body: proxy.Body(event),
 		Caller: event.RequestContext.Identity.APIKeyID, RequestID: event.RequestContext.RequestID,
 	}
 }

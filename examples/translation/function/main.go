@@ -5,9 +5,7 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -16,6 +14,7 @@ import (
 	"scaletozero/examples/translation/amazon"
 	"scaletozero/examples/translation/translation"
 	"scaletozero/functions/environment"
+	"scaletozero/functions/proxy"
 )
 
 func main() {
@@ -45,18 +44,8 @@ func main() {
 // callOf is what the API needs of the event (API Gateway developer guide, "Lambda
 // proxy integrations in API Gateway").
 func callOf(event events.APIGatewayProxyRequest) translation.Call {
-	headers := make(map[string]string, len(event.Headers))
-	for name, value := range event.Headers {
-		headers[strings.ToLower(name)] = value
-	}
-	body := event.Body
-	if event.IsBase64Encoded {
-		// What is not base64 after all is not JSON either, and is refused as such.
-		decoded, _ := base64.StdEncoding.DecodeString(body)
-		body = string(decoded)
-	}
 	return translation.Call{
-		Route: event.HTTPMethod + " " + event.Resource, Header: headers, Query: event.QueryStringParameters,
-		Body: body, Caller: event.RequestContext.Identity.APIKeyID, RequestID: event.RequestContext.RequestID,
+		Route: event.HTTPMethod + " " + event.Resource, Header: proxy.Headers(event), Query: event.QueryStringParameters,
+		Body: proxy.Body(event), Caller: event.RequestContext.Identity.APIKeyID, RequestID: event.RequestContext.RequestID,
 	}
 }
